@@ -1,1 +1,89 @@
-//! Being written.
+//! The state store: what every capture has committed, in one SQLite database.
+//!
+//! ```text
+//! <dir>/state.db   captures (view), progress, states, applied_specs, files, journal, history (view)
+//! <dir>/lock       held by the one process that writes; holds its process id
+//! ```
+//!
+//! A transaction of a capture is durable when [`Store::commit`] returns: its documents' files were synced before, up to
+//! the lengths that the commit records, and its state is in the same commit. A state is written whole each time it
+//! changes; SQLite in its write-ahead mode makes that one sync. States of many megabytes that change with every
+//! checkpoint would be cheaper as patches, at the price of a history to replay at each opening.
+
+mod commit;
+mod error;
+mod lease;
+mod open;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+pub use commit::{Commit, FileLength, Migration};
+pub use error::StoreError;
+pub use read::{CaptureRow, FileRow, JournalRow, StoreReader};
+
+use lease::Lease;
+
+/// The store, open for writing. There is one at a time per folder, over all processes.
+#[derive(Debug)]
+pub struct Store {
+    // Before the lease, because fields are dropped in this order: the database is closed under the lock.
+    reader: StoreReader,
+    _lease: Lease,
+}
+
+impl Store {
+    /// Opens the store in `dir` (a project's `.staunch`), creating both where they are missing.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] while another process has it open; [`StoreError::Foreign`], [`StoreError::Newer`] and
+    /// [`StoreError::Corrupt`] for a database that is not one we can use. None of these changes the database.
+    pub fn open(dir: &Path) -> Result<Store, StoreError> {
+        open::create_dir(dir)?;
+        let lease = Lease::take(&dir.join("lock"))?;
+        let path = database(dir);
+        let connection = open::writable(&path)?;
+        open::sync_dir(dir)?;
+        Ok(Store {
+            reader: StoreReader { connection, path },
+            _lease: lease,
+        })
+    }
+
+    /// Opens the store in `dir` to look at it, also while a run is on. Takes no lock and changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is none; otherwise as [`Store::open`], but never `Locked`.
+    pub fn open_readonly(dir: &Path) -> Result<StoreReader, StoreError> {
+        let path = database(dir);
+        let connection = open::read_only(&path)?;
+        Ok(StoreReader { connection, path })
+    }
+
+    /// The questions that need no write.
+    pub fn reader(&self) -> &StoreReader {
+        &self.reader
+    }
+
+    /// As [`StoreReader::load`].
+    ///
+    /// # Errors
+    /// Those of reading the database.
+    pub fn load(&self, capture: &str) -> Result<Option<CaptureRow>, StoreError> {
+        self.reader.load(capture)
+    }
+
+    /// As [`StoreReader::files`].
+    ///
+    /// # Errors
+    /// Those of reading the database.
+    pub fn files(&self, capture: &str) -> Result<Vec<FileRow>, StoreError> {
+        self.reader.files(capture)
+    }
+}
+
+fn database(dir: &Path) -> PathBuf {
+    dir.join("state.db")
+}
