@@ -31,6 +31,9 @@ pub struct Walk {
     /// Hidden commits, or ancestors of them, that are not there (any more), sorted. What is reachable
     /// through them only could not be hidden, and is listed again if the tip reaches it too.
     pub missing_hidden: Vec<ObjectId>,
+    /// The hidden commits at which the walk stopped: parents of listed ones, or the tip itself, sorted. Hiding
+    /// these alone gives the same list, for as long as the tip is there.
+    pub boundary: Vec<ObjectId>,
 }
 
 /// What a source of commits knows about an id.
@@ -97,13 +100,37 @@ impl Graph {
         let mut marks = vec![Mark::Fresh; self.nodes.len()];
         let missing_hidden = self.hide(commits, hidden, shallow, &mut marks)?;
         let mut ids = self.descend(commits, tip, shallow, &mut marks)?;
+        let boundary = self.boundary(tip, &ids, shallow, &marks);
         if order == Order::NewestFirst {
             ids.reverse();
         }
         Ok(Walk {
             ids,
             missing_hidden,
+            boundary,
         })
+    }
+
+    /// The hidden parents of `ids`, which were read; the tip if it is hidden itself.
+    fn boundary(
+        &self,
+        tip: u32,
+        ids: &[ObjectId],
+        shallow: &HashSet,
+        marks: &[Mark],
+    ) -> Vec<ObjectId> {
+        let is_hidden = |node: &u32| marks[*node as usize] == Mark::Hidden;
+        let parents = ids
+            .iter()
+            .flat_map(|id| self.parents_of(self.numbers[id], shallow));
+        let mut boundary: Vec<ObjectId> = parents
+            .chain([tip])
+            .filter(is_hidden)
+            .map(|node| self.nodes[node as usize].id)
+            .collect();
+        boundary.sort_unstable();
+        boundary.dedup();
+        boundary
     }
 
     /// Whether `ancestor` is `from` or an ancestor of it.
@@ -327,6 +354,16 @@ mod tests {
                 )
                 .unwrap();
             assert!(walk.missing_hidden.is_empty());
+            let from_boundary = graph
+                .walk(
+                    &mut self.clone(),
+                    id(tip),
+                    &walk.boundary,
+                    &HashSet::default(),
+                    order,
+                )
+                .unwrap();
+            assert_eq!(from_boundary, walk, "the boundary hides the same");
             walk.ids.iter().map(number).collect()
         }
     }

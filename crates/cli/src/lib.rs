@@ -1,2 +1,71 @@
-//! Placeholder.
+//! The `staunch` command: parses what was typed, calls the runtime, and prints what it answered.
+//!
+//! It has no rules of its own. A verb is one file: it asks one function of the runtime, and makes of the answer one value,
+//! from which both the text and the JSON are rendered.
+//!
+//! Files, in the order of a reader: `args` what can be typed, `context` the project it is typed in, one per verb (`spec`,
+//! `discover`, `check`, `run`, `state`, `migrate`), `watch`, `events`, `live` and `signals` what a run shows and hears,
+//! `output` where text goes, `failure` and `exit` how things end.
 #![forbid(unsafe_code)]
+
+mod args;
+mod check;
+mod context;
+mod discover;
+mod events;
+mod exit;
+mod failure;
+mod live;
+mod migrate;
+mod output;
+mod pretty;
+mod quantity;
+mod run;
+mod signals;
+mod spec;
+mod state;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Cli, MigrateVerb, StateVerb, Verb};
+use context::Context;
+use exit::Exit;
+use failure::Failure;
+
+/// Does what the process's arguments ask for. Prints, and answers how it ended.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return output::usage(&error),
+    };
+    let command = cli.verb.name();
+    let context = match Context::new(cli.global) {
+        Ok(context) => context,
+        Err(failure) => return failure.exit.into(),
+    };
+    match dispatch(&context, cli.verb) {
+        Ok(exit) => exit.into(),
+        Err(failure) => context.output.fail(command, &failure).into(),
+    }
+}
+
+fn dispatch(context: &Context, verb: Verb) -> Result<Exit, Failure> {
+    match verb {
+        Verb::Spec(args) => spec::run(context, &args),
+        Verb::Discover(args) => discover::run(context, &args),
+        Verb::Check(args) => check::run(context, &args),
+        Verb::Run(args) => run::run(context, &args),
+        Verb::State(args) => {
+            let StateVerb::Show(args) = args.verb.unwrap_or(StateVerb::Show(args.show));
+            state::run(context, &args)
+        }
+        Verb::Migrate(args) => {
+            let MigrateVerb::Plan(args) = args.verb.unwrap_or(MigrateVerb::Plan(args.plan));
+            migrate::run(context, &args)
+        }
+    }
+}

@@ -1,2 +1,6 @@
-//! Placeholder.
-fn main() {}
+//! The `staunch` command.
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    staunch_cli::main()
+}

@@ -1,2 +1,79 @@
-//! Placeholder.
+//! A kit for writing capture connectors: programs that read documents out of a system and emit them, with checkpoints.
+//!
+//! A connector is a type that implements [`Connector`]: it names its [`Resource`]s, and gives each the plain async functions that
+//! capture it. The kit speaks the protocol, keeps the state, decides when which function runs, and writes every checkpoint with
+//! its documents as one unbroken run. When a new version wants the state in another shape, its [migrations](Connector::migrations)
+//! carry a running capture over: checked, in one checkpoint, before anything is captured.
+//!
+//! ```
+//! use staunch::state::Node;
+//! use staunch::{BoxError, Changes, Connector, Cursor, FetchResult, Resource};
+//!
+//! /// What the connector needs to know.
+//! #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! struct Config {
+//!     /// How far to count.
+//!     limit: u64,
+//! }
+//!
+//! struct Counter;
+//!
+//! impl Connector for Counter {
+//!     type Config = Config;
+//!     const DOCUMENTATION_URL: &'static str = "https://example.com/counter";
+//!
+//!     async fn resources(&self, config: &Config) -> Result<Vec<Resource>, BoxError> {
+//!         let limit = config.limit;
+//!         Ok(vec![
+//!             Resource::new("numbers")
+//!                 .key(["/n"])
+//!                 .initial_state(Node::parse(r#"{"inc":{"cursor":0}}"#)?)
+//!                 .incremental(move |cursor, emit| count(limit, cursor, emit)),
+//!         ])
+//!     }
+//! }
+//!
+//! /// Captures the number after the cursor, until there are no more.
+//! async fn count(limit: u64, cursor: Cursor, mut emit: Changes) -> FetchResult {
+//!     let n = cursor.as_u64().ok_or("the cursor is a number")? + 1;
+//!     if n <= limit {
+//!         emit.document(&serde_json::json!({ "n": n }))?;
+//!         emit.checkpoint(Cursor::integer(n)).await?;
+//!     }
+//!     Ok(())
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     # if true { return std::process::ExitCode::SUCCESS }
+//!     staunch::main(Counter)
+//! }
+//! ```
 #![forbid(unsafe_code)]
+#![deny(clippy::print_stdout)]
+
+mod capture;
+mod clock;
+mod config;
+mod connector;
+mod log;
+mod migrate;
+mod open;
+mod output;
+mod plan;
+mod requests;
+mod resource;
+mod resource_config;
+mod schema;
+mod serve;
+mod spool;
+mod supervise;
+mod transactor;
+
+pub use capture::{BoxError, Changes, FetchResult, Pages, Roster, Rows, Subtask, TaskError};
+pub use connector::Connector;
+pub use migrate::{Migrating, Migration, SourceNeeded};
+pub use requests::RequestError;
+pub use resource::Resource;
+pub use serve::{ServeError, main, serve};
+pub use staunch_state as state;
+pub use staunch_state::{Cursor, Page};

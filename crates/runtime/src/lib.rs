@@ -1,8 +1,25 @@
 //! Runs capture connectors: reads a catalog, drives their processes, and commits documents and state together.
+//!
+//! Nothing here knows in which language a connector is written. What it may assume of one is what the protocol says.
 #![forbid(unsafe_code)]
 
 pub mod catalog;
+mod conversation;
 pub mod crash;
+mod error;
+mod events;
 pub mod files;
+pub mod inspect;
+mod process;
+mod project;
+mod run;
 pub mod schema;
+mod session;
 pub mod store;
+
+pub use error::{ConnectorError, RunError};
+pub use events::{Event, Observer, Unobserved};
+pub use process::{ConnectorCommand, LogSink};
+pub use project::Project;
+pub use run::{Run, RunOptions, Summary};
+pub use session::{BindingProgress, Place, Progress, SessionEnd, Stop, Totals, Urgency};

@@ -230,7 +230,8 @@ fn a_rewritten_branch_is_seen_while_its_old_tip_dangles_and_when_it_is_gone() {
         walk,
         Walk {
             ids: vec![id(&new)],
-            missing_hidden: vec![]
+            missing_hidden: vec![],
+            boundary: vec![id(&kept)],
         }
     );
 
@@ -246,7 +247,8 @@ fn a_rewritten_branch_is_seen_while_its_old_tip_dangles_and_when_it_is_gone() {
         walk,
         Walk {
             ids: vec![id(&kept), id(&new)],
-            missing_hidden: vec![id(&old)]
+            missing_hidden: vec![id(&old)],
+            boundary: vec![],
         }
     );
     let gone = repository.walk(id(&old), &[], Order::OldestFirst);
@@ -269,7 +271,8 @@ fn an_id_that_is_no_commit_is_refused_as_a_tip_and_ignored_as_hidden() {
         walk,
         Walk {
             ids: vec![id(&commit)],
-            missing_hidden: vec![tree]
+            missing_hidden: vec![tree],
+            boundary: vec![],
         }
     );
 }

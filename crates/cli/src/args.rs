@@ -1,0 +1,372 @@
+//! What can be typed: verbs, flags and their help. Nothing here does anything.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::quantity;
+
+/// Run capture connectors, and commit their documents and their state together.
+///
+/// A project is a `flow.yaml`: it says which captures there are, how their connectors are started, and into which
+/// collections their bindings go. `staunch.yaml` beside it may say how it runs here.
+#[derive(Debug, Parser)]
+#[command(
+    name = "staunch",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    disable_help_subcommand = true,
+    after_help = EXAMPLES,
+    after_long_help = long_help(),
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  staunch check                    is everything right?
+  staunch discover --write         add what the source has to flow.yaml
+  staunch run --until-idle 30s     capture until nothing new comes for half a minute
+  staunch state | jq .             where the only capture of this project is
+  staunch migrate plan shop        what the connector would do to the state of `acme/shop`";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  success, or nothing to do
+    1  it failed at run time
+    2  it was asked for wrongly: a flag, a capture's name, flow.yaml or staunch.yaml
+    3  something is missing or cannot be used: the connector's program, the state store
+    4  `check` found something
+    5  `migrate plan --exit-code`: the state would change
+    6  refused by a safety check, or the state is newer than what is to read it
+    7  another process is running a capture of this project
+  130  interrupted, after a clean stop at a checkpoint
+
+Every verb takes the name of a capture: in full (`acme/shop`), as a unique ending (`shop`), or none
+where there is but one. Data goes to standard output, everything else to standard error.";
+
+fn long_help() -> String {
+    format!("{EXAMPLES}\n\n{EXIT_CODES}")
+}
+
+/// Flags of every verb.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Do everything as if started in this folder
+    #[arg(
+        short = 'C',
+        long = "directory",
+        value_name = "DIR",
+        global = true,
+        env = "STAUNCH_DIRECTORY",
+        hide_env_values = true
+    )]
+    pub(crate) directory: Option<PathBuf>,
+    /// The project's catalog
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        global = true,
+        default_value = "flow.yaml",
+        env = "STAUNCH_FILE",
+        hide_env_values = true
+    )]
+    pub(crate) file: PathBuf,
+    /// Print JSON; for `run`, one event per line
+    #[arg(long, global = true, env = "STAUNCH_JSON", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub(crate) json: bool,
+    /// Show fewer logs; twice, only errors
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "verbose")]
+    pub(crate) quiet: u8,
+    /// Show more logs; connectors write them with LOG_LEVEL=debug
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// When to use colour
+    #[arg(
+        long,
+        value_name = "WHEN",
+        global = true,
+        default_value = "auto",
+        env = "STAUNCH_COLOR",
+        hide_env_values = true
+    )]
+    pub(crate) color: Color,
+    /// How logs are printed
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        global = true,
+        default_value = "pretty",
+        env = "STAUNCH_LOG_FORMAT",
+        hide_env_values = true
+    )]
+    pub(crate) log_format: LogFormat,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// How logs are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Pretty,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    Spec(SpecArgs),
+    Discover(DiscoverArgs),
+    Check(CheckArgs),
+    Run(RunArgs),
+    State(StateArgs),
+    Migrate(MigrateArgs),
+}
+
+impl Verb {
+    /// Its name, as machines read it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Spec(_) => "spec",
+            Self::Discover(_) => "discover",
+            Self::Check(_) => "check",
+            Self::Run(_) => "run",
+            Self::State(_) => "state show",
+            Self::Migrate(_) => "migrate plan",
+        }
+    }
+}
+
+/// Which capture is meant.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CaptureArg {
+    /// Full name of a capture or a unique ending of it; may be left out if there is but one
+    #[arg(value_name = "CAPTURE")]
+    pub(crate) capture: Option<String>,
+}
+
+/// Show what a connector needs to be told: its endpoint config and its resource config
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  staunch spec                                    a table of the config's members
+  staunch spec shop --format schema | jq .endpoint   the JSON schema, for an editor
+  staunch spec --json                             all that the connector answers")]
+pub(crate) struct SpecArgs {
+    #[command(flatten)]
+    pub(crate) capture: CaptureArg,
+    /// Print JSON instead: `json`, the connector's whole answer; `schema`, its two schemas
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<SpecFormat>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "lower")]
+pub(crate) enum SpecFormat {
+    /// The connector's whole answer
+    Json,
+    /// The schemas of `endpoint` and `resource`
+    Schema,
+}
+
+/// List what the source has to offer, and add it to flow.yaml if asked to
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  staunch discover                 list resources, and which of them are new
+  staunch discover shop --write    add the new ones to flow.yaml, comments and all else kept")]
+pub(crate) struct DiscoverArgs {
+    #[command(flatten)]
+    pub(crate) capture: CaptureArg,
+    /// Add what is new to flow.yaml
+    #[arg(long)]
+    pub(crate) write: bool,
+}
+
+/// See whether the project's files are right, and ask the connector whether the config is
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  staunch check              everything that is wrong, at once; exits with 4 if there is something
+  staunch check shop --json  the same, for a machine")]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) capture: CaptureArg,
+}
+
+/// Run a capture: its documents go to files, and its state is committed with them
+///
+/// The connector is started again each `interval` of the capture until you stop it. The first Ctrl-C (or SIGTERM) ends at the
+/// next checkpoint, the second now; what was not committed is captured again by the next run, and nothing is lost.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  staunch run                        until Ctrl-C
+  staunch run shop --until-idle 30s  until nothing came for half a minute
+  staunch run --once --json | jq -c 'select(.type == \"committed\")'
+                                     one start of the connector, events for a machine")]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) capture: CaptureArg,
+    /// Start the connector once, and end when it does
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// End when nothing was captured for this long: 30s, 5m, 1h30m
+    #[arg(long, value_name = "DURATION", value_parser = quantity::parse_time)]
+    pub(crate) until_idle: Option<Duration>,
+}
+
+/// Look at the state of a capture, as it was committed last
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    after_help = "\
+Examples:
+  staunch state                               the same as `staunch state show`
+  staunch state show shop --binding orders    one binding's part of it"
+)]
+pub(crate) struct StateArgs {
+    #[command(subcommand)]
+    pub(crate) verb: Option<StateVerb>,
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StateVerb {
+    Show(ShowArgs),
+}
+
+/// Print the state as JSON: what it is now, at which revision, and by which connector
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  staunch state show                          the whole state of the only capture
+  staunch state show shop --binding orders    one binding's part of it
+  staunch state show -q | jq .bindingStateV1  the state alone, to go on with")]
+pub(crate) struct ShowArgs {
+    #[command(flatten)]
+    pub(crate) capture: CaptureArg,
+    /// Only this binding: its resource path, or its state key
+    #[arg(long, value_name = "BINDING")]
+    pub(crate) binding: Option<String>,
+}
+
+/// See what a connector would do to the stored state, before it does
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    after_help = "\
+Examples:
+  staunch migrate                                 the same as `staunch migrate plan`
+  staunch migrate plan shop --to ./source-shop-2  what another version would do"
+)]
+pub(crate) struct MigrateArgs {
+    #[command(subcommand)]
+    pub(crate) verb: Option<MigrateVerb>,
+    #[command(flatten)]
+    pub(crate) plan: PlanArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MigrateVerb {
+    Plan(PlanArgs),
+}
+
+/// Plan a migration, binding by binding; changes nothing
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  staunch migrate plan                                 with the connector of flow.yaml
+  staunch migrate plan shop --to \"./source-shop-2 -v\"  with another one in its place
+  staunch migrate plan --exit-code || echo pending     exits with 5 if the state would change")]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) capture: CaptureArg,
+    /// Ask this connector instead: a program and its arguments, split at blanks
+    #[arg(long, value_name = "COMMAND", value_parser = words)]
+    pub(crate) to: Option<Words>,
+    /// Let the connector ask its source, should a migration need to
+    #[arg(long)]
+    pub(crate) ask_source: bool,
+    /// Write the plan to this file too, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Exit with 5 if the state would change
+    #[arg(long)]
+    pub(crate) exit_code: bool,
+}
+
+/// A command, split at blanks: no shell is involved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Words(pub(crate) Vec<String>);
+
+fn words(text: &str) -> Result<Words, String> {
+    let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    if words.is_empty() {
+        Err("it names no program".into())
+    } else {
+        Ok(Words(words))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_is_declared_without_contradiction() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_help_has_examples() {
+        fn look(command: &clap::Command) {
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(help.starts_with("Examples:"), "{}", command.get_name());
+            command.get_subcommands().for_each(look);
+        }
+        look(&Cli::command());
+    }
+
+    #[test]
+    fn a_verb_without_a_second_word_only_looks() {
+        let verb = |line: &str| Cli::try_parse_from(line.split(' ')).unwrap().verb;
+        let Verb::State(args) = verb("staunch state shop") else {
+            panic!()
+        };
+        assert_eq!(
+            (args.verb.is_none(), args.show.capture.capture.as_deref()),
+            (true, Some("shop"))
+        );
+        let Verb::Migrate(args) = verb("staunch migrate plan shop --exit-code") else {
+            panic!()
+        };
+        let Some(MigrateVerb::Plan(plan)) = args.verb else {
+            panic!()
+        };
+        assert!(plan.exit_code && plan.capture.capture.as_deref() == Some("shop"));
+    }
+}

@@ -1,0 +1,211 @@
+//! Backfills: what exists already, page by page, up to a cutoff.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+use staunch_state::{Cursor, Node, Page, StateUpdate};
+
+use super::lane::Loan;
+use super::{BackfillFn, Lane, TaskError};
+
+/// What a backfill function pushes into: documents, and the page that comes next.
+///
+/// A function is given the page to begin with (none at first) and the cutoff. It captures documents and checkpoints the page that
+/// follows; it may do so several times. When it returns right after a checkpoint it is invoked again with that page. When it
+/// returns without, having captured the last documents or none, the backfill is complete.
+///
+/// ```
+/// use staunch::{Cursor, FetchResult, Page, Pages};
+///
+/// async fn fetch_page(page: Option<Page>, cutoff: Cursor, mut emit: Pages) -> FetchResult {
+///     let end = cutoff.as_u64().ok_or("the cutoff of events is an integer")?;
+///     let from = match page {
+///         Some(Page::String(id)) => id.parse()?,
+///         _ => 0,
+///     };
+///     for id in from..end.min(from + 100) {
+///         emit.document(&serde_json::json!({ "id": id }))?;
+///     }
+///     if from + 100 < end {
+///         emit.checkpoint(Page::String((from + 100).to_string())).await?;
+///     }
+///     Ok(())
+/// }
+/// # let _ = staunch::Resource::new("events").backfill(fetch_page);
+/// ```
+pub struct Pages(Loan<BackfillLane>);
+
+pub(crate) struct BackfillLane {
+    lane: Lane,
+    fetch: BackfillFn,
+    cutoff: Cursor,
+    page: Option<Page>,
+    /// Whether the last thing that the function did was to say that there is another page.
+    is_continued: bool,
+    running: Arc<AtomicBool>,
+}
+
+impl Pages {
+    /// Captures a document. It leaves with the next checkpoint.
+    ///
+    /// # Errors
+    /// When it does not serialise to a JSON object, or cannot be spooled.
+    pub fn document<T: Serialize + ?Sized>(&mut self, document: &T) -> Result<(), TaskError> {
+        self.0.is_continued = false;
+        self.0.lane.document(document)
+    }
+
+    /// Captures a document that is JSON already, as [`Changes::raw`](super::Changes::raw) does.
+    ///
+    /// # Errors
+    /// When it cannot be an object, or cannot be spooled.
+    pub fn raw(&mut self, document: impl AsRef<[u8]>) -> Result<(), TaskError> {
+        self.0.is_continued = false;
+        self.0.lane.raw(document.as_ref())
+    }
+
+    /// Sends the documents captured since the last checkpoint, and then the checkpoint: what comes next is at `page`.
+    ///
+    /// A page that is an object is the whole page if there was none, and otherwise a merge patch of the one before.
+    ///
+    /// # Errors
+    /// When an object follows a page that is none; [`TaskError::Closed`] when the runtime has gone.
+    pub async fn checkpoint(&mut self, page: Page) -> Result<(), TaskError> {
+        let this = &mut *self.0;
+        let task = this.lane.task();
+        let value = format!(
+            "{{\"cutoff\":{},\"next_page\":{}}}",
+            this.cutoff.as_json(),
+            page.to_node().to_json()
+        );
+        let Some(next) = advance(this.page.take(), page) else {
+            return Err(this.lane.fail(TaskError::PageKind { task }));
+        };
+        let patch = this.lane.patch("backfill", &value);
+        this.lane.checkpoint(patch).await?;
+        this.page = Some(next);
+        this.is_continued = true;
+        Ok(())
+    }
+
+    /// Says what the documents' schema is, as the source tells it. It takes effect with the next checkpoint.
+    ///
+    /// Every object in it that lists its properties is closed (`additionalProperties: false`).
+    ///
+    /// # Errors
+    /// When it cannot be spooled.
+    pub fn sourced_schema(&mut self, schema: &Value) -> Result<(), TaskError> {
+        self.0.lane.sourced_schema(schema)
+    }
+
+    /// Whether the capture is to stop. A function that runs for long should then end at its next checkpoint.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.0.lane.session.stopping.is_cancelled()
+    }
+}
+
+impl BackfillLane {
+    pub(crate) fn new(
+        lane: Lane,
+        fetch: BackfillFn,
+        cutoff: Cursor,
+        page: Option<Page>,
+        running: Arc<AtomicBool>,
+    ) -> Self {
+        running.store(true, Ordering::Release);
+        Self {
+            lane,
+            fetch,
+            cutoff,
+            page,
+            is_continued: false,
+            running,
+        }
+    }
+
+    pub(crate) async fn run(mut self) -> Result<(), TaskError> {
+        while self.lane.session.pause(Duration::ZERO).await {
+            self = self.invoke().await?;
+            if !self.is_continued {
+                // Null removes the entry: the incremental cursor tells that this is not new.
+                let patch = self.lane.patch("backfill", "null");
+                self.lane.checkpoint(patch).await?;
+                self.running.store(false, Ordering::Release);
+                tracing::info!(
+                    subtask = self.lane.subtask.as_deref(),
+                    "backfill is complete"
+                );
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn invoke(mut self) -> Result<Self, TaskError> {
+        let task = self.lane.task();
+        self.is_continued = false;
+        let (fetch, page, cutoff) = (
+            Arc::clone(&self.fetch),
+            self.page.clone(),
+            self.cutoff.clone(),
+        );
+        let (loan, home) = Loan::new(self);
+        let result = fetch(page, cutoff, Pages(loan)).await;
+        let mut this = home.take().ok_or(TaskError::EmitterKept { task })?;
+        this.lane.finish(result)?;
+        Ok(this)
+    }
+}
+
+/// The page after `next` was checkpointed: an object patches the one before. None if there is an object to be patched and is none.
+///
+/// The same patch is applied here as the runtime applies, so that a page is the same before and after a restart.
+fn advance(previous: Option<Page>, next: Page) -> Option<Page> {
+    let patch = match next {
+        Page::Object(patch) => patch,
+        whole => return Some(whole),
+    };
+    let base = match previous {
+        None => Node::Null,
+        Some(Page::Object(object)) => Node::Object(object),
+        Some(_) => return None,
+    };
+    StateUpdate::merge(Node::Object(patch))
+        .apply(base)
+        .into_object()
+        .map(Page::Object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_page_is_patched_as_the_runtime_patches_it() {
+        for (what, previous, next, expected) in [
+            (
+                "first",
+                None,
+                r#"{"a":1,"b":null}"#,
+                Some(object_page(r#"{"a":1}"#)),
+            ),
+            (
+                "patch",
+                Some(object_page(r#"{"a":{"n":1},"b":2}"#)),
+                r#"{"a":null,"c":{"d":null}}"#,
+                Some(object_page(r#"{"b":2,"c":{}}"#)),
+            ),
+            ("after a scalar", Some(Page::String("x".into())), "{}", None),
+        ] {
+            assert_eq!(advance(previous, object_page(next)), expected, "{what}");
+        }
+    }
+
+    fn object_page(json: &str) -> Page {
+        Page::Object(Node::parse(json).unwrap().into_object().unwrap())
+    }
+}

@@ -1,0 +1,260 @@
+//! What all strategies have in common: a spool, a place in the state, and the loan of both to a function.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use memchr::memchr2;
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::to_raw_value;
+use staunch_protocol::RawValue;
+use staunch_protocol::json::{begin_captured, encode_response, end_captured};
+use staunch_protocol::{Response, response};
+
+use super::{FetchResult, OpenBinding, Session, TaskError};
+use crate::spool::Spool;
+
+/// One running function: of a binding, or of one of its subtasks.
+pub(crate) struct Lane {
+    pub(crate) session: Arc<Session>,
+    pub(crate) binding: Arc<OpenBinding>,
+    pub(crate) subtask: Option<Arc<str>>,
+    pub(crate) spool: Spool,
+    /// Documents since the last checkpoint.
+    pub(crate) documents: u64,
+    /// The first thing that went wrong, lest a function that ignores an error of its emitter goes on.
+    fault: Option<TaskError>,
+}
+
+impl Lane {
+    pub(crate) fn new(
+        session: &Arc<Session>,
+        binding: &Arc<OpenBinding>,
+        subtask: Option<Arc<str>>,
+    ) -> Self {
+        Self {
+            session: Arc::clone(session),
+            binding: Arc::clone(binding),
+            subtask,
+            spool: Spool::new(&session.budget),
+            documents: 0,
+            fault: None,
+        }
+    }
+
+    /// Its name for people: the binding, and the subtask if there is one.
+    pub(crate) fn task(&self) -> String {
+        match &self.subtask {
+            Some(subtask) => format!("{}: {subtask}", self.binding.name),
+            None => self.binding.name.clone(),
+        }
+    }
+
+    pub(crate) fn document<T: Serialize + ?Sized>(
+        &mut self,
+        document: &T,
+    ) -> Result<(), TaskError> {
+        let buffer = self.spool.buffer();
+        let start = buffer.len();
+        begin_captured(self.binding.index, buffer);
+        let first = buffer.len();
+        let problem = match serde_json::to_writer(&mut *buffer, document) {
+            Ok(()) if buffer.get(first) == Some(&b'{') => {
+                end_captured(buffer);
+                return self.captured();
+            }
+            Ok(()) => TaskError::NotAnObject {
+                binding: self.binding.name.clone(),
+            },
+            Err(source) => TaskError::Serialize {
+                binding: self.binding.name.clone(),
+                source,
+            },
+        };
+        buffer.truncate(start); // Half a document must not be found here by the next checkpoint.
+        Err(self.fail(problem))
+    }
+
+    pub(crate) fn raw(&mut self, document: &[u8]) -> Result<(), TaskError> {
+        let document = document.trim_ascii();
+        if document.first() != Some(&b'{') || document.last() != Some(&b'}') {
+            let binding = self.binding.name.clone();
+            return Err(self.fail(TaskError::NotAnObject { binding }));
+        }
+        let buffer = self.spool.buffer();
+        begin_captured(self.binding.index, buffer);
+        append_on_one_line(document, buffer);
+        end_captured(buffer);
+        self.captured()
+    }
+
+    #[inline]
+    pub(crate) fn captured(&mut self) -> Result<(), TaskError> {
+        self.documents += 1;
+        let binding = &self.binding.name;
+        let settled = self.spool.settle();
+        settled
+            .map_err(|source| TaskError::Spool {
+                binding: binding.clone(),
+                source,
+            })
+            .map_err(|error| self.fail(error))
+    }
+
+    pub(crate) fn sourced_schema(&mut self, schema: &Value) -> Result<(), TaskError> {
+        let schema = to_raw_value(schema).expect("a JSON value is JSON");
+        let message = response::SourcedSchema {
+            binding: self.binding.index,
+            document_schema: &schema,
+        };
+        encode_response(&Response::SourcedSchema(message), self.spool.buffer());
+        let binding = &self.binding.name;
+        let settled = self.spool.settle();
+        settled
+            .map_err(|source| TaskError::Spool {
+                binding: binding.clone(),
+                source,
+            })
+            .map_err(|error| self.fail(error))
+    }
+
+    /// Sends what was captured since the last checkpoint, and then a checkpoint that merges `updated` into the state.
+    pub(crate) async fn checkpoint(&mut self, updated: String) -> Result<(), TaskError> {
+        if self.fault.is_some() {
+            // What follows a failure must not be checkpointed: a document may be missing from it.
+            return Err(TaskError::Closed);
+        }
+        let updated = RawValue::from_string(updated).expect("state patches are valid JSON");
+        let messages = self.spool.take();
+        self.documents = 0;
+        let until = self.binding.until;
+        self.session
+            .transactor
+            .checkpoint(messages, &updated, true, until)
+            .await
+    }
+
+    /// The patch that sets `part` of this lane's place in the state to `value`, which is JSON.
+    pub(crate) fn patch(&self, part: &str, value: &str) -> String {
+        let path = [self.binding.state_key.as_str(), part];
+        match &self.subtask {
+            Some(subtask) => state_patch(&[path[0], path[1], subtask], value),
+            None => state_patch(&path, value),
+        }
+    }
+
+    /// Remembers the first failure.
+    pub(crate) fn fail(&mut self, error: TaskError) -> TaskError {
+        let again = TaskError::Fetch {
+            message: error.to_string(),
+        };
+        if self.fault.is_none() {
+            self.fault = Some(error);
+        }
+        again
+    }
+
+    /// What came of an invocation: the emitter's failure before the function's, since the one mostly causes the other.
+    pub(crate) fn finish(&mut self, result: FetchResult) -> Result<(), TaskError> {
+        match (self.fault.take(), result) {
+            (Some(fault), _) => Err(fault),
+            (None, Err(error)) => Err(TaskError::from_fetch(error)),
+            (None, Ok(())) => Ok(()),
+        }
+    }
+}
+
+/// The update that sets the member at `path`, below the bindings' states, to `value`.
+pub(crate) fn state_patch(path: &[&str], value: &str) -> String {
+    let mut patch = String::with_capacity(64 + value.len());
+    patch.push_str("{\"bindingStateV1\":");
+    for member in path {
+        patch.push('{');
+        patch.push_str(&serde_json::to_string(member).expect("a string is JSON"));
+        patch.push(':');
+    }
+    patch.push_str(value);
+    patch.extend(std::iter::repeat_n('}', path.len() + 1));
+    patch
+}
+
+/// JSON has line breaks between tokens only, never inside one, so that a blank in place of each leaves the same document.
+fn append_on_one_line(document: &[u8], out: &mut Vec<u8>) {
+    let mut rest = document;
+    while let Some(at) = memchr2(b'\n', b'\r', rest) {
+        out.extend_from_slice(&rest[..at]);
+        out.push(b' ');
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
+}
+
+/// A lane lent to a function. It comes home when the function drops it.
+pub(crate) struct Loan<T> {
+    value: Option<T>,
+    home: Arc<Mutex<Option<T>>>,
+}
+
+/// Where a loan comes home to.
+pub(crate) struct Home<T>(Arc<Mutex<Option<T>>>);
+
+impl<T> Loan<T> {
+    pub(crate) fn new(value: T) -> (Self, Home<T>) {
+        let home = Arc::new(Mutex::new(None));
+        let loan = Self {
+            value: Some(value),
+            home: Arc::clone(&home),
+        };
+        (loan, Home(home))
+    }
+}
+
+impl<T> Home<T> {
+    /// None if it is still out.
+    pub(crate) fn take(self) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl<T> Deref for Loan<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        self.value
+            .as_ref()
+            .expect("a loan has its value until it is dropped")
+    }
+}
+
+impl<T> DerefMut for Loan<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.value
+            .as_mut()
+            .expect("a loan has its value until it is dropped")
+    }
+}
+
+impl<T> Drop for Loan<T> {
+    fn drop(&mut self) {
+        *self.home.lock().unwrap_or_else(PoisonError::into_inner) = self.value.take();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_names_its_place_whatever_the_characters() {
+        assert_eq!(
+            state_patch(&["a\"b", "inc", "refs/heads/main"], "{\"cursor\":[\"x\"]}"),
+            r#"{"bindingStateV1":{"a\"b":{"inc":{"refs/heads/main":{"cursor":["x"]}}}}}"#
+        );
+    }
+
+    #[test]
+    fn line_breaks_between_tokens_become_blanks() {
+        let mut out = Vec::new();
+        append_on_one_line(b"{\n  \"a\": 1,\r\n  \"b\": \"x\\ny\"\n}", &mut out);
+        assert_eq!(out, b"{   \"a\": 1,    \"b\": \"x\\ny\" }");
+    }
+}

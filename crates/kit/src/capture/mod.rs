@@ -1,0 +1,114 @@
+//! How bindings are captured: one file per strategy.
+//!
+//! A *lane* is one running function: of a binding, or of one of its subtasks. It owns the spool in which its documents wait, lends
+//! itself to the function as an emitter, and takes itself back when the function returns.
+
+mod backfill;
+mod error;
+mod incremental;
+mod lane;
+mod roster;
+mod snapshot;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use staunch_state::{Cursor, Page};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::spool::Budget;
+use crate::transactor::{Await, Transactor};
+
+pub use backfill::Pages;
+pub use error::TaskError;
+pub(crate) use error::chain as error_chain;
+pub use incremental::Changes;
+pub use roster::{Roster, Subtask};
+pub use snapshot::Rows;
+
+pub(crate) use backfill::BackfillLane;
+pub(crate) use incremental::{BackfillStart, IncrementalLane};
+pub(crate) use lane::{Lane, state_patch};
+pub(crate) use roster::RosterLane;
+pub(crate) use snapshot::SnapshotLane;
+
+/// Any error: what a fetch function may fail with.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a fetch function returns. `?` takes any error, and a string will do: `Err("the list is empty".into())`.
+pub type FetchResult = Result<(), BoxError>;
+
+pub(crate) type FetchFuture = Pin<Box<dyn Future<Output = FetchResult> + Send>>;
+pub(crate) type IncrementalFn = Arc<dyn Fn(Cursor, Changes) -> FetchFuture + Send + Sync>;
+pub(crate) type BackfillFn = Arc<dyn Fn(Option<Page>, Cursor, Pages) -> FetchFuture + Send + Sync>;
+pub(crate) type SnapshotFn = Arc<dyn Fn(Rows) -> FetchFuture + Send + Sync>;
+pub(crate) type RosterFn = Arc<dyn Fn(Roster) -> FetchFuture + Send + Sync>;
+
+/// A lane on its way to the session that runs it.
+pub(crate) struct Child {
+    /// What it is, for people.
+    pub(crate) name: String,
+    pub(crate) span: tracing::Span,
+    pub(crate) future: Pin<Box<dyn Future<Output = Result<(), TaskError>> + Send>>,
+}
+
+impl Child {
+    /// Takes its span from where it is made.
+    pub(crate) fn new(
+        name: String,
+        future: impl Future<Output = Result<(), TaskError>> + Send + 'static,
+    ) -> Self {
+        Self {
+            name,
+            span: tracing::Span::current(),
+            future: Box::pin(future),
+        }
+    }
+}
+
+/// What all lanes of an open capture share.
+pub(crate) struct Session {
+    pub(crate) transactor: Transactor,
+    pub(crate) clock: Clock,
+    pub(crate) budget: Arc<Budget>,
+    /// Set when running invocations are to finish and no further ones to begin.
+    pub(crate) stopping: CancellationToken,
+    /// Takes lanes that begin while others run.
+    pub(crate) spawn: mpsc::Sender<Child>,
+}
+
+impl Session {
+    /// Waits for `time`. False if the capture is to stop: at once, if it was so already.
+    pub(crate) async fn pause(&self, time: Duration) -> bool {
+        if self.stopping.is_cancelled() {
+            return false;
+        }
+        if time.is_zero() {
+            tokio::task::yield_now().await; // A busy lane must not starve its siblings.
+            return !self.stopping.is_cancelled();
+        }
+        tokio::select! {
+            biased; // A stop that came with the alarm wins: nothing further begins.
+            () = self.stopping.cancelled() => false,
+            () = tokio::time::sleep(time) => true,
+        }
+    }
+}
+
+/// A binding of the open capture.
+#[derive(Debug)]
+pub(crate) struct OpenBinding {
+    /// Its position in `Open`, which the wire uses. It changes from one session to the next.
+    pub(crate) index: u32,
+    /// Its name for people.
+    pub(crate) name: String,
+    /// Its name for ever.
+    pub(crate) state_key: String,
+    pub(crate) interval: Duration,
+    /// For what its checkpoints are waited.
+    pub(crate) until: Await,
+}

@@ -1,0 +1,315 @@
+//! Snapshots: the whole of a small resource, emitted only if it differs from the last.
+//!
+//! Rows are numbered. Their number and count tell creations from updates, and rows that are no more from rows that are; the digest
+//! of all rows tells whether anything has changed at all. The digest is that of the reference implementation, byte for byte, so
+//! that a capture moved from one to the other does not repeat its snapshots.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use memchr::memmem;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use staunch_protocol::json::{begin_captured, end_captured};
+use staunch_state::{DateTime, Node, Snapshot};
+use twox_hash::XxHash3_128;
+
+use super::lane::Loan;
+use super::{Lane, SnapshotFn, TaskError};
+
+/// What a snapshot function pushes into: every row there is, in an order that does not change by itself.
+///
+/// ```
+/// use staunch::{FetchResult, Rows};
+///
+/// async fn fetch_labels(mut emit: Rows) -> FetchResult {
+///     for name in ["bug", "feature"] {
+///         emit.document(&serde_json::json!({ "name": name }))?;
+///     }
+///     Ok(())
+/// }
+/// # let _ = staunch::Resource::new("labels").snapshot(fetch_labels);
+/// ```
+pub struct Rows(Loan<SnapshotLane>);
+
+pub(crate) struct SnapshotLane {
+    lane: Lane,
+    fetch: SnapshotFn,
+    /// The members of a deletion, besides `_meta`.
+    tombstone: Arc<Map<String, Value>>,
+    last: Option<Snapshot>,
+    rows: u64,
+    digest: XxHash3_128,
+    scratch: Vec<u8>,
+}
+
+impl Rows {
+    /// Captures a row.
+    ///
+    /// # Errors
+    /// When it does not serialise to a JSON object, or cannot be spooled.
+    pub fn document<T: Serialize + ?Sized>(&mut self, document: &T) -> Result<(), TaskError> {
+        let this = &mut *self.0;
+        let mut row = std::mem::take(&mut this.scratch);
+        row.clear();
+        let result = match serde_json::to_writer(&mut row, document) {
+            Ok(()) => this.row(&row),
+            Err(source) => {
+                let binding = this.lane.binding.name.clone();
+                Err(this.lane.fail(TaskError::Serialize { binding, source }))
+            }
+        };
+        this.scratch = row;
+        result
+    }
+
+    /// Captures a row that is JSON already, as [`Changes::raw`](super::Changes::raw) does.
+    ///
+    /// # Errors
+    /// When it cannot be an object, or cannot be spooled.
+    pub fn raw(&mut self, document: impl AsRef<[u8]>) -> Result<(), TaskError> {
+        self.0.row(document.as_ref())
+    }
+
+    /// Says what the documents' schema is, as the source tells it. It takes effect with the next checkpoint.
+    ///
+    /// Every object in it that lists its properties is closed (`additionalProperties: false`).
+    ///
+    /// # Errors
+    /// When it cannot be spooled.
+    pub fn sourced_schema(&mut self, schema: &Value) -> Result<(), TaskError> {
+        self.0.lane.sourced_schema(schema)
+    }
+
+    /// Whether the capture is to stop. A function that runs for long may then return an error: nothing of it is captured.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.0.lane.session.stopping.is_cancelled()
+    }
+}
+
+impl SnapshotLane {
+    pub(crate) fn new(
+        lane: Lane,
+        fetch: SnapshotFn,
+        tombstone: Arc<Map<String, Value>>,
+        last: Option<Snapshot>,
+    ) -> Self {
+        Self {
+            lane,
+            fetch,
+            tombstone,
+            last,
+            rows: 0,
+            digest: XxHash3_128::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    pub(crate) async fn run(mut self) -> Result<(), TaskError> {
+        loop {
+            let wait = self.until_due();
+            if !self.lane.session.pause(wait).await {
+                return Ok(());
+            }
+            self = self.invoke().await?;
+            self.conclude().await?;
+        }
+    }
+
+    fn until_due(&self) -> Duration {
+        let Some(last) = &self.last else {
+            return Duration::ZERO;
+        };
+        let age = Duration::try_from(
+            self.lane
+                .session
+                .clock
+                .now()
+                .duration_since(last.updated_at.timestamp()),
+        );
+        self.lane
+            .binding
+            .interval
+            .saturating_sub(age.unwrap_or_default())
+    }
+
+    async fn invoke(mut self) -> Result<Self, TaskError> {
+        let task = self.lane.task();
+        self.rows = 0;
+        self.digest = XxHash3_128::new();
+        let fetch = Arc::clone(&self.fetch);
+        let (loan, home) = Loan::new(self);
+        let result = fetch(Rows(loan)).await;
+        let mut this = home.take().ok_or(TaskError::EmitterKept { task })?;
+        this.lane.finish(result)?;
+        Ok(this)
+    }
+
+    fn last_count(&self) -> u64 {
+        self.last.as_ref().map_or(0, |last| last.last_count)
+    }
+
+    fn row(&mut self, document: &[u8]) -> Result<(), TaskError> {
+        let document = document.trim_ascii();
+        let op = if self.rows < self.last_count() {
+            'u'
+        } else {
+            'c'
+        };
+        let meta = format!("{{\"op\":\"{op}\",\"row_id\":{}", self.rows);
+        let Some(body) = body_with_meta(document, &meta) else {
+            let binding = self.lane.binding.name.clone();
+            return Err(self.lane.fail(TaskError::NotAnObject { binding }));
+        };
+        let buffer = self.lane.spool.buffer();
+        let start = buffer.len();
+        begin_captured(self.lane.binding.index, buffer);
+        buffer.extend_from_slice(&body);
+        end_captured(buffer);
+        self.digest.write(buffer[start..].trim_ascii_end()); // As a line, without its line break.
+        self.rows += 1;
+        self.lane.captured()
+    }
+
+    /// Deletes the rows that are no more, and sends all of it if anything differs from the last snapshot.
+    async fn conclude(&mut self) -> Result<(), TaskError> {
+        let digest = format!("{:032x}", self.digest.finish_128());
+        let is_unchanged = self
+            .last
+            .as_ref()
+            .is_some_and(|last| last.last_digest == digest);
+        if is_unchanged {
+            self.lane.spool.clear();
+            self.lane.documents = 0;
+        } else {
+            for row in self.rows..self.last_count() {
+                self.delete(row)?;
+            }
+        }
+        let now = self.lane.session.clock.now().to_string();
+        let updated_at = DateTime::parse(&now).expect("a timestamp is a date-time");
+        let next = Snapshot {
+            updated_at,
+            last_count: self.rows,
+            last_digest: digest,
+        };
+        let patch = self.lane.patch("snapshot", &to_json(&next));
+        self.lane.checkpoint(patch).await?;
+        self.last = Some(next);
+        Ok(())
+    }
+
+    fn delete(&mut self, row: u64) -> Result<(), TaskError> {
+        let mut tombstone = Map::clone(&self.tombstone);
+        tombstone.insert(
+            "_meta".into(),
+            serde_json::json!({ "op": "d", "row_id": row }),
+        );
+        self.lane.document(&tombstone)
+    }
+}
+
+fn to_json(snapshot: &Snapshot) -> String {
+    let value = serde_json::json!({
+        "updated_at": snapshot.updated_at.as_str(),
+        "last_count": snapshot.last_count,
+        "last_digest": snapshot.last_digest,
+    });
+    value.to_string()
+}
+
+/// `document` as an object that begins with `_meta`, which begins with the members of `meta` (an object without its end) and goes
+/// on with whatever members the document's own has. None if the document is not an object.
+fn body_with_meta(document: &[u8], meta: &str) -> Option<Vec<u8>> {
+    let inner = document.strip_prefix(b"{")?.strip_suffix(b"}")?;
+    let mut body = Vec::with_capacity(document.len() + meta.len() + 16);
+    body.extend_from_slice(b"{\"_meta\":");
+    body.extend_from_slice(meta.as_bytes());
+    if memmem::find(inner, b"_meta").is_none() && memmem::find(inner, b"\\u").is_none() {
+        body.push(b'}');
+        let is_empty = inner.trim_ascii().is_empty();
+        if !is_empty {
+            body.push(b',');
+            body.extend(inner.iter().map(|&byte| {
+                if byte == b'\n' || byte == b'\r' {
+                    b' '
+                } else {
+                    byte
+                }
+            }));
+        }
+        body.push(b'}');
+        return Some(body);
+    }
+    let Ok(Node::Object(mut members)) = Node::parse_bytes(document) else {
+        return None;
+    };
+    if let Some(Node::Object(own)) = members.remove("_meta") {
+        for (name, value) in own
+            .iter()
+            .filter(|(name, _)| !matches!(*name, "op" | "row_id"))
+        {
+            append_member(name, value, &mut body);
+        }
+    }
+    body.push(b'}');
+    for (name, value) in members.iter() {
+        append_member(name, value, &mut body);
+    }
+    body.push(b'}');
+    Some(body)
+}
+
+fn append_member(name: &str, value: &Node, out: &mut Vec<u8>) {
+    out.push(b',');
+    out.extend_from_slice(
+        serde_json::to_string(name)
+            .expect("a string is JSON")
+            .as_bytes(),
+    );
+    out.push(b':');
+    let json = value.to_json().replace(['\n', '\r'], " ");
+    out.extend_from_slice(json.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_begins_with_its_operation_and_number_and_keeps_the_rest_in_order() {
+        for (what, document, expected) in [
+            ("empty", "{}", r#"{"_meta":{"op":"c","row_id":0}}"#),
+            (
+                "plain",
+                r#"{"id":1,"name":"one"}"#,
+                r#"{"_meta":{"op":"c","row_id":0},"id":1,"name":"one"}"#,
+            ),
+            (
+                "own meta",
+                r#"{"id":1,"_meta":{"at":7,"op":"x"},"b":2}"#,
+                r#"{"_meta":{"op":"c","row_id":0,"at":7},"id":1,"b":2}"#,
+            ),
+            (
+                "a value",
+                r#"{"id":"_meta"}"#,
+                r#"{"_meta":{"op":"c","row_id":0},"id":"_meta"}"#,
+            ),
+            (
+                "escaped",
+                r#"{"\u005fmeta":{"a":1}}"#,
+                r#"{"_meta":{"op":"c","row_id":0,"a":1}}"#,
+            ),
+            (
+                "lines",
+                "{\"a\":\n1}",
+                r#"{"_meta":{"op":"c","row_id":0},"a": 1}"#,
+            ),
+        ] {
+            let body = body_with_meta(document.as_bytes(), r#"{"op":"c","row_id":0"#).unwrap();
+            assert_eq!(String::from_utf8(body).unwrap(), expected, "{what}");
+        }
+        assert!(body_with_meta(b"[1]", "{").is_none());
+    }
+}

@@ -1,0 +1,554 @@
+//! Opening a capture: from the request to running functions, in the one order that is safe.
+//!
+//! ```text
+//! Open ─► config ─► bindings ─► migrate the raw state ─► decode it ─► Opened ─► one checkpoint ─► acknowledged ─► functions
+//!         └────────────── nothing is written before all of this succeeded ─────┘
+//! ```
+//!
+//! No binding starts before the migration's checkpoint is durable: its first patch assumes the new shape, and merged into the old
+//! one it would leave a state that is half each.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use staunch_protocol::flow::CaptureBinding;
+use staunch_protocol::log::Level;
+use staunch_protocol::{RawValue, Response, request, response};
+use staunch_state::{Binding, ConnectorState, Incremental, Node, Object, Part, ResourceState};
+use tracing::Instrument;
+
+use crate::capture::{
+    BackfillFn, BackfillLane, BackfillStart, BoxError, Child, IncrementalFn, IncrementalLane, Lane,
+    OpenBinding, RosterLane, Session, SnapshotFn, SnapshotLane, Subtask, TaskError, state_patch,
+};
+use crate::config;
+use crate::connector::Connector;
+use crate::log;
+use crate::migrate::{self, Migrating, Planned};
+use crate::resource::{Functions, Resource};
+use crate::resource_config::ResourceConfig;
+use crate::spool::Spool;
+use crate::transactor::Await;
+
+/// A capture that can be opened: all that may fail without a trace has succeeded.
+pub(crate) struct Prepared {
+    bindings: Vec<PreparedBinding>,
+    planned: Option<Planned>,
+}
+
+struct PreparedBinding {
+    open: Arc<OpenBinding>,
+    resource: Resource,
+    /// None if it is new.
+    state: Option<Node>,
+}
+
+/// The state that a capture opens with, and what was done to it.
+pub(crate) struct Migrated<C> {
+    config: C,
+    configs: Vec<ResourceConfig>,
+    state: ConnectorState,
+    /// What will be done to the stored state, if anything.
+    pub(crate) planned: Option<Planned>,
+}
+
+/// Reads the request, and carries its state into today's shape. Asks the source only if a migration must, and may.
+pub(crate) async fn migrate<C: Connector>(
+    connector: &C,
+    open: &request::Open,
+    may_ask_source: bool,
+) -> Result<Migrated<C::Config>, BoxError> {
+    let config: C::Config = config::decode(open.capture.config.get())?;
+    let configs = resource_configs(&open.capture.bindings)?;
+    let state = parse_state(open.state.get())?;
+    let bindings = state_bindings(
+        &open.capture.bindings,
+        &open.capture.inactive_bindings,
+        &state,
+    )?;
+    let migrating = Migrating {
+        config: &config,
+        state: &state,
+        bindings: &bindings,
+        range: open.range,
+        may_ask_source,
+    };
+    let planned = migrate::plan(connector, &migrating).await?;
+    let state = ConnectorState::new(
+        planned
+            .as_ref()
+            .map_or(state, |planned| planned.state.clone()),
+    )?;
+    state.decode()?; // A state that cannot be read is never taken for an empty one.
+    Ok(Migrated {
+        config,
+        configs,
+        state,
+        planned,
+    })
+}
+
+/// Migrates the state, and sees that every binding has its resource. Writes nothing.
+pub(crate) async fn prepare<C: Connector>(
+    connector: &C,
+    open: &request::Open,
+) -> Result<Prepared, BoxError> {
+    let Migrated {
+        config,
+        configs,
+        state,
+        planned,
+    } = migrate(connector, open, true).await?;
+    let mut resources = connector.resources(&config).await?;
+    let mut bindings = Vec::with_capacity(configs.len());
+    for ((index, config), binding) in (0..).zip(configs).zip(&open.capture.bindings) {
+        let resource = take_resource(&mut resources, &config.name)?;
+        let open = OpenBinding {
+            index,
+            name: config.name,
+            state_key: binding.state_key.clone(),
+            interval: config.interval.unwrap_or(resource.interval),
+            until: if resource.acknowledgements {
+                Await::Durable
+            } else {
+                Await::Written
+            },
+        };
+        let state = state.binding(&binding.state_key).cloned();
+        bindings.push(PreparedBinding {
+            open: Arc::new(open),
+            resource,
+            state,
+        });
+    }
+    Ok(Prepared { bindings, planned })
+}
+
+impl Prepared {
+    /// Whether the runtime must say what is durable. A migration asks for it, whether or not anything else does.
+    pub(crate) fn wants_acknowledgements(&self) -> bool {
+        self.planned.is_some()
+            || self
+                .bindings
+                .iter()
+                .any(|binding| binding.resource.acknowledgements)
+    }
+
+    /// Answers `Opened`, carries the state over, and hands out the functions to run.
+    pub(crate) async fn start(self, session: &Arc<Session>) -> Result<Vec<Child>, TaskError> {
+        let explicit_acknowledgements = self.wants_acknowledgements();
+        if explicit_acknowledgements {
+            session.transactor.expect_acknowledgements();
+        }
+        let opened = Response::Opened(response::Opened {
+            explicit_acknowledgements,
+        });
+        session
+            .transactor
+            .respond(&opened, Spool::new(&session.budget))
+            .await?;
+        if let Some(planned) = &self.planned {
+            commit_migration(session, planned).await?;
+        }
+        let mut children = Vec::with_capacity(self.bindings.len());
+        for binding in self.bindings {
+            let span = tracing::info_span!("binding", binding = %binding.open.name, state_key = %binding.open.state_key);
+            children.extend(binding.start(session).instrument(span).await?);
+        }
+        Ok(children)
+    }
+}
+
+/// Sends the one checkpoint of a migration, and waits until it is durable.
+async fn commit_migration(session: &Session, planned: &Planned) -> Result<(), TaskError> {
+    let mut record = log::record(Level::Info, "connector state is migrated");
+    record.fields.insert("migration".into(), planned.journal());
+    log::write(&record);
+    for update in planned.plan.update.to_wire() {
+        let updated = RawValue::from_string(update.updated).expect("a state update is valid JSON");
+        let nothing = Spool::new(&session.budget);
+        session
+            .transactor
+            .checkpoint(nothing, &updated, update.merge_patch, Await::Durable)
+            .await?;
+    }
+    Ok(())
+}
+
+impl PreparedBinding {
+    /// Initialises the state if it is new, and hands out the functions to run.
+    async fn start(self, session: &Arc<Session>) -> Result<Vec<Child>, TaskError> {
+        let Self {
+            open,
+            mut resource,
+            state,
+        } = self;
+        let state = initialise(session, &open, &resource, state).await?;
+        if let Some(hook) = resource.on_open.take() {
+            hook(&state).map_err(TaskError::from_fetch)?;
+        }
+        let typed =
+            ResourceState::decode(&open.state_key, &state).map_err(|error| TaskError::State {
+                state_key: open.state_key.clone(),
+                binding: open.name.clone(),
+                pointer: error.pointer,
+                problem: error.message,
+            })?;
+        let roster = resource.roster.take();
+        let lanes = Lanes::new(resource);
+        let Some(roster) = roster else {
+            return lanes.of_state(session, &open, &typed);
+        };
+        let known = subtasks(&typed.inc);
+        let lane = RosterLane::new(
+            Lane::new(session, &open, None),
+            roster,
+            known,
+            lanes.clone(),
+        );
+        let (session, open) = (Arc::clone(session), Arc::clone(&open));
+        let name = format!("{} (roster)", open.name);
+        // New subtasks first: what the others read may depend on what those have claimed.
+        let run = async move {
+            let lane = lane.call().await?;
+            for child in lanes.of_state(&session, &open, &typed)? {
+                session
+                    .spawn
+                    .send(child)
+                    .await
+                    .map_err(|_| TaskError::Closed)?;
+            }
+            lane.run().await
+        };
+        Ok(vec![Child::new(name, run)])
+    }
+}
+
+/// The state that the binding opens with: its initial one if it is new, and stamped with when that was if it is not.
+async fn initialise(
+    session: &Session,
+    open: &OpenBinding,
+    resource: &Resource,
+    state: Option<Node>,
+) -> Result<Node, TaskError> {
+    let state = match state {
+        Some(Node::Object(state))
+            if state
+                .get("last_initialized")
+                .is_some_and(|at| !at.is_null()) =>
+        {
+            return Ok(Node::Object(state));
+        }
+        Some(Node::Object(state)) => stamped(state, session.clock.now()),
+        _ => stamped(
+            resource
+                .initial_state
+                .clone()
+                .into_object()
+                .unwrap_or_default(),
+            session.clock.now(),
+        ),
+    };
+    let patch = state_patch(&[&open.state_key], &state.to_json());
+    let updated = RawValue::from_string(patch).expect("a state patch is valid JSON");
+    let nothing = Spool::new(&session.budget);
+    session
+        .transactor
+        .checkpoint(nothing, &updated, true, Await::Written)
+        .await?;
+    Ok(state)
+}
+
+fn stamped(mut state: Object, now: Timestamp) -> Node {
+    state.insert("last_initialized", Node::string(now.to_string()));
+    Node::Object(state)
+}
+
+fn parse_state(json: &str) -> Result<Node, BoxError> {
+    match Node::parse(json)? {
+        Node::Null => Ok(Node::Object(Object::new())),
+        state @ Node::Object(_) => Ok(state),
+        Node::Leaf(_) => Err("the connector state is not an object; nothing was done to it".into()),
+    }
+}
+
+/// All bindings' configurations, or all that is wrong with them.
+pub(crate) fn resource_configs(
+    bindings: &[CaptureBinding],
+) -> Result<Vec<ResourceConfig>, BoxError> {
+    let decode = |(index, binding): (usize, &CaptureBinding)| {
+        ResourceConfig::decode(index, binding.resource_config.get())
+    };
+    Ok(bindings
+        .iter()
+        .enumerate()
+        .map(decode)
+        .collect::<Result<_, _>>()?)
+}
+
+/// Takes the resource of this name. A resource is bound once.
+fn take_resource(resources: &mut Vec<Resource>, name: &str) -> Result<Resource, BoxError> {
+    match resources.iter().position(|resource| resource.name == name) {
+        Some(at) => Ok(resources.swap_remove(at)),
+        None => Err(format!("resource `{name}` was not found, or is bound twice; see which there are with `discover`").into()),
+    }
+}
+
+/// What migrations see: the bindings of the capture, those which are disabled, and the state keys which have no binding at all.
+fn state_bindings(
+    active: &[CaptureBinding],
+    inactive: &[CaptureBinding],
+    state: &Node,
+) -> Result<Vec<Binding>, BoxError> {
+    let mut bindings = Vec::with_capacity(active.len() + inactive.len());
+    let mut seen = BTreeSet::new();
+    let all = active
+        .iter()
+        .map(|binding| (binding, true))
+        .chain(inactive.iter().map(|binding| (binding, false)));
+    for (binding, is_active) in all {
+        let is_new = seen.insert(binding.state_key.clone());
+        if !is_new && is_active {
+            return Err(format!(
+                "two bindings have the state key `{}`; give one another resource",
+                binding.state_key
+            )
+            .into());
+        }
+        if is_new {
+            let resource = Some(Node::parse(binding.resource_config.get())?);
+            bindings.push(Binding {
+                state_key: binding.state_key.clone(),
+                resource,
+                is_active,
+            });
+        }
+    }
+    let known = ConnectorState::new(state.clone())?;
+    let orphans = known
+        .bindings()
+        .filter(|(state_key, _)| !seen.contains(*state_key));
+    bindings.extend(orphans.map(|(state_key, _)| Binding {
+        state_key: state_key.to_owned(),
+        resource: None,
+        is_active: false,
+    }));
+    Ok(bindings)
+}
+
+fn subtasks<T>(part: &Part<T>) -> BTreeSet<String> {
+    match part {
+        Part::Keyed(subtasks) => subtasks
+            .iter()
+            .filter(|(_, state)| state.is_some())
+            .map(|(name, _)| name.clone())
+            .collect(),
+        _ => BTreeSet::new(),
+    }
+}
+
+/// The functions of a resource, and how lanes are made of them.
+#[derive(Clone)]
+pub(crate) struct Lanes {
+    incremental: Option<Functions<IncrementalFn>>,
+    backfill: Option<Functions<BackfillFn>>,
+    snapshot: Option<Functions<SnapshotFn>>,
+    tombstone: Arc<Map<String, Value>>,
+}
+
+impl Lanes {
+    fn new(resource: Resource) -> Self {
+        Self {
+            incremental: resource.incremental,
+            backfill: resource.backfill,
+            snapshot: resource.snapshot,
+            tombstone: Arc::new(resource.tombstone),
+        }
+    }
+
+    /// The lanes with which a binding of this state begins.
+    fn of_state(
+        &self,
+        session: &Arc<Session>,
+        open: &Arc<OpenBinding>,
+        state: &ResourceState,
+    ) -> Result<Vec<Child>, TaskError> {
+        let misfit = |pointer: &str, problem: &str| TaskError::State {
+            state_key: open.state_key.clone(),
+            binding: open.name.clone(),
+            pointer: pointer.to_owned(),
+            problem: problem.to_owned(),
+        };
+        let new_lane = |subtask: Option<&str>| Lane::new(session, open, subtask.map(Arc::from));
+        let mut children = Vec::new();
+
+        let of_inc = functions_of(self.incremental.as_ref(), &state.inc);
+        let of_backfill = functions_of(self.backfill.as_ref(), &state.backfill);
+        let of_snapshot = functions_of(self.snapshot.as_ref(), &state.snapshot);
+        let (of_inc, of_backfill, of_snapshot) = match (of_inc, of_backfill, of_snapshot) {
+            (Ok(inc), Ok(backfill), Ok(snapshot)) => (inc, backfill, snapshot),
+            (Err(problem), ..) => return Err(misfit("/inc", problem)),
+            (_, Err(problem), _) => return Err(misfit("/backfill", problem)),
+            (.., Err(problem)) => return Err(misfit("/snapshot", problem)),
+        };
+
+        let mut running: Vec<(Option<&str>, Arc<AtomicBool>)> = Vec::new();
+        for (subtask, fetch, entry) in of_backfill {
+            let Some(entry) = entry else { continue }; // Complete, or never begun.
+            let flag = Arc::new(AtomicBool::new(true));
+            running.push((subtask, Arc::clone(&flag)));
+            let lane = BackfillLane::new(
+                new_lane(subtask),
+                fetch,
+                entry.cutoff.clone(),
+                entry.next_page.clone(),
+                flag,
+            );
+            children.push(Child::new(task_name(open, subtask, "backfill"), lane.run()));
+        }
+        for (subtask, fetch, entry) in of_inc {
+            let Some(Incremental { cursor }) = entry else {
+                let pointer =
+                    subtask.map_or_else(|| "/inc".to_owned(), |subtask| format!("/inc/{subtask}"));
+                return Err(misfit(
+                    &pointer,
+                    "there is no cursor; migrate the state, or reset the binding",
+                ));
+            };
+            let flag = running
+                .iter()
+                .find(|(of, _)| *of == subtask)
+                .map(|(_, flag)| Arc::clone(flag))
+                .unwrap_or_default();
+            let lane = IncrementalLane::new(
+                new_lane(subtask),
+                fetch,
+                cursor.clone(),
+                self.backfill_start(subtask, flag),
+            );
+            children.push(Child::new(
+                task_name(open, subtask, "incremental"),
+                lane.run(),
+            ));
+        }
+        for (subtask, fetch, entry) in of_snapshot {
+            let lane = SnapshotLane::new(
+                new_lane(subtask),
+                fetch,
+                Arc::clone(&self.tombstone),
+                entry.cloned(),
+            );
+            children.push(Child::new(task_name(open, subtask, "snapshot"), lane.run()));
+        }
+        Ok(children)
+    }
+
+    /// The lanes of a subtask that begins.
+    pub(crate) fn of_subtask(
+        &self,
+        session: &Arc<Session>,
+        open: &Arc<OpenBinding>,
+        name: &str,
+        state: Subtask,
+    ) -> Vec<Child> {
+        let subtask = Some(name);
+        let new_lane = || Lane::new(session, open, Some(Arc::from(name)));
+        let mut children = Vec::new();
+        let flag = Arc::new(AtomicBool::new(false));
+        let backfill = self
+            .backfill
+            .as_ref()
+            .and_then(|functions| functions.of(name));
+        if let (Some(page), Some(fetch)) = (state.backfill, backfill) {
+            let lane = BackfillLane::new(
+                new_lane(),
+                fetch,
+                state.cursor.clone(),
+                page,
+                Arc::clone(&flag),
+            );
+            children.push(Child::new(task_name(open, subtask, "backfill"), lane.run()));
+        }
+        if let Some(fetch) = self
+            .incremental
+            .as_ref()
+            .and_then(|functions| functions.of(name))
+        {
+            let lane = IncrementalLane::new(
+                new_lane(),
+                fetch,
+                state.cursor,
+                self.backfill_start(subtask, flag),
+            );
+            children.push(Child::new(
+                task_name(open, subtask, "incremental"),
+                lane.run(),
+            ));
+        }
+        children
+    }
+
+    fn backfill_start(
+        &self,
+        subtask: Option<&str>,
+        running: Arc<AtomicBool>,
+    ) -> Option<BackfillStart> {
+        let fetch = match (self.backfill.as_ref()?, subtask) {
+            (Functions::Flat(fetch), None) => Arc::clone(fetch),
+            (functions, Some(subtask)) => functions.of(subtask)?,
+            _ => return None,
+        };
+        Some(BackfillStart { fetch, running })
+    }
+}
+
+fn task_name(open: &OpenBinding, subtask: Option<&str>, strategy: &str) -> String {
+    match subtask {
+        Some(subtask) => format!("{}: {subtask} ({strategy})", open.name),
+        None => format!("{} ({strategy})", open.name),
+    }
+}
+
+/// Each function with the subtask it is of and the state there is for it.
+type WithState<'a, F, T> = Vec<(Option<&'a str>, F, Option<&'a T>)>;
+
+/// Pairs functions with the state that they have. A state of another shape than the functions' is an error.
+fn functions_of<'a, F: Clone, T>(
+    functions: Option<&'a Functions<F>>,
+    part: &'a Part<T>,
+) -> Result<WithState<'a, F, T>, &'static str> {
+    const FLAT: &str =
+        "it is of the whole resource where the connector captures by subtask; migrate the state";
+    const KEYED: &str =
+        "it is by subtask where the connector captures the resource as a whole; migrate the state";
+    let keyed = |name: &str| match part {
+        Part::Keyed(subtasks) => subtasks
+            .iter()
+            .find(|(of, _)| of == name)
+            .and_then(|(_, state)| state.as_ref()),
+        _ => None,
+    };
+    match (functions, part) {
+        (None, _) => Ok(Vec::new()),
+        (Some(Functions::Flat(_)), Part::Keyed(subtasks)) if !subtasks.is_empty() => Err(KEYED),
+        (Some(Functions::Flat(f)), Part::Flat(state)) => Ok(vec![(None, f.clone(), Some(state))]),
+        (Some(Functions::Flat(f)), _) => Ok(vec![(None, f.clone(), None)]),
+        (Some(Functions::Named(_) | Functions::Each(_)), Part::Flat(_)) => Err(FLAT),
+        (Some(Functions::Named(named)), _) => Ok(named
+            .iter()
+            .map(|(name, f)| (Some(name.as_str()), f.clone(), keyed(name)))
+            .collect()),
+        (Some(Functions::Each(make)), Part::Keyed(subtasks)) => {
+            let present = subtasks
+                .iter()
+                .filter_map(|(name, state)| Some((name.as_str(), state.as_ref()?)));
+            Ok(present
+                .map(|(name, state)| (Some(name), make(name), Some(state)))
+                .collect())
+        }
+        (Some(Functions::Each(_)), Part::None) => Ok(Vec::new()),
+    }
+}

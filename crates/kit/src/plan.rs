@@ -1,0 +1,70 @@
+//! `CONNECTOR plan`: what opening a capture would do to its state, without doing it.
+//!
+//! Standard input holds the `Open` request, standard output receives the plan as JSON. The same code makes the plan as opens the
+//! capture, so what is shown is what would be sent.
+
+use std::io::{Read, Write};
+use std::process::ExitCode;
+
+use staunch_protocol::json::{Lines, decode_request};
+use staunch_protocol::log::Level;
+use staunch_protocol::{MAX_REQUEST_BYTES, Request};
+use tokio::runtime::Runtime;
+
+use crate::capture::{BoxError, error_chain};
+use crate::connector::Connector;
+use crate::{log, open};
+
+pub(crate) const USAGE: &str = "\
+usage: CONNECTOR                        serve the capture protocol on standard input and output
+       CONNECTOR plan [--ask-source]    read an Open request from standard input, and print what opening
+                                        with it would do to the connector state, as JSON
+       CONNECTOR plan --probe           say that `plan` is understood, and nothing else
+
+  --ask-source    let a migration ask the source, if it must";
+
+/// What `plan --probe` prints. A connector that knows nothing of plans, and reads an empty input, prints nothing.
+const PROBE: &str = "{\"staunch\":{\"plan\":1}}\n";
+
+/// Answers the `plan` subcommand.
+pub(crate) fn main(runtime: &Runtime, connector: &impl Connector, options: &[&str]) -> ExitCode {
+    let outcome = match options {
+        ["--probe"] => Ok(PROBE.to_owned()),
+        [] => runtime.block_on(plan(connector, std::io::stdin(), false)),
+        ["--ask-source"] => runtime.block_on(plan(connector, std::io::stdin(), true)),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let written = outcome.and_then(|text| Ok(std::io::stdout().write_all(text.as_bytes())?));
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::write(&log::record(Level::Error, error_chain(&*error)));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The plan for the `Open` request that `input` holds: `null` if opening would leave the state alone.
+async fn plan(
+    connector: &impl Connector,
+    input: impl Read,
+    may_ask_source: bool,
+) -> Result<String, BoxError> {
+    let mut lines = Lines::new(input, MAX_REQUEST_BYTES).accept_unterminated();
+    let line = lines
+        .next_line()?
+        .ok_or("standard input is empty; give it an `open` request")?;
+    let Request::Open(open) = decode_request(line)? else {
+        return Err("standard input holds another request; give it an `open` request".into());
+    };
+    let migrated = open::migrate(connector, &open, may_ask_source).await?;
+    let mut text = match &migrated.planned {
+        None => "null".to_owned(),
+        Some(planned) => serde_json::to_string(&planned.plan)?,
+    };
+    text.push('\n');
+    Ok(text)
+}

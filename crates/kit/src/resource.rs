@@ -1,0 +1,338 @@
+//! What a connector can capture: resources, and the functions that capture them.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde_json::{Map, Value, json};
+use staunch_state::{Cursor, Node, Page};
+
+use crate::capture::{
+    BackfillFn, Changes, FetchFuture, FetchResult, IncrementalFn, Pages, Roster, RosterFn, Rows,
+    SnapshotFn,
+};
+
+/// How often a resource is captured, unless it or its configuration says otherwise.
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
+
+/// A resource: its name, its documents, and the functions that capture it.
+///
+/// A resource has an incremental function, a backfill function, or both; or else a snapshot function. Each captures the resource
+/// as a whole, or is given once for each subtask. Functions are plain async functions; what they need besides their arguments,
+/// they capture:
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use staunch::{Changes, Cursor, FetchResult, Resource};
+/// # struct Client;
+/// async fn fetch_orders(client: Arc<Client>, cursor: Cursor, mut emit: Changes) -> FetchResult {
+///     // …
+///     # let _ = (client, cursor, &mut emit);
+///     Ok(())
+/// }
+///
+/// fn orders(client: Arc<Client>) -> Resource {
+///     Resource::new("orders")
+///         .key(["/id"])
+///         .incremental(move |cursor, emit| fetch_orders(client.clone(), cursor, emit))
+/// }
+/// ```
+#[must_use]
+pub struct Resource {
+    pub(crate) name: String,
+    pub(crate) key: Vec<String>,
+    pub(crate) schema: Value,
+    pub(crate) schema_inference: bool,
+    pub(crate) interval: Duration,
+    pub(crate) initial_state: Node,
+    pub(crate) is_disabled: bool,
+    pub(crate) acknowledgements: bool,
+    pub(crate) incremental: Option<Functions<IncrementalFn>>,
+    pub(crate) backfill: Option<Functions<BackfillFn>>,
+    pub(crate) snapshot: Option<Functions<SnapshotFn>>,
+    pub(crate) roster: Option<RosterFn>,
+    pub(crate) tombstone: Map<String, Value>,
+    pub(crate) on_open: Option<OnOpen>,
+}
+
+/// Sees the state with which a binding opens.
+pub(crate) type OnOpen = Box<dyn FnOnce(&Node) -> FetchResult + Send>;
+
+/// The functions of one strategy.
+#[derive(Clone)]
+pub(crate) enum Functions<F> {
+    /// One, of the resource as a whole.
+    Flat(F),
+    /// One for each of these subtasks.
+    Named(Vec<(String, F)>),
+    /// One for each subtask that the state has.
+    Each(Arc<dyn Fn(&str) -> F + Send + Sync>),
+}
+
+impl<F: Clone> Functions<F> {
+    /// That of a subtask, if it has any.
+    pub(crate) fn of(&self, subtask: &str) -> Option<F> {
+        match self {
+            Functions::Flat(_) => None,
+            Functions::Named(named) => named
+                .iter()
+                .find(|(name, _)| name == subtask)
+                .map(|(_, f)| f.clone()),
+            Functions::Each(make) => Some(make(subtask)),
+        }
+    }
+
+    fn add(this: &mut Option<Self>, subtask: &str, function: F) {
+        match this {
+            Some(Functions::Named(named)) => named.push((subtask.to_owned(), function)),
+            _ => *this = Some(Functions::Named(vec![(subtask.to_owned(), function)])),
+        }
+    }
+}
+
+impl Resource {
+    /// A resource of this name, which is also its path.
+    ///
+    /// It has no key yet; its documents are objects, whose schema is inferred from what is captured; its interval is five minutes.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            key: Vec::new(),
+            schema: base_schema(),
+            schema_inference: true,
+            interval: DEFAULT_INTERVAL,
+            initial_state: Node::Object(Default::default()),
+            is_disabled: false,
+            acknowledgements: false,
+            incremental: None,
+            backfill: None,
+            snapshot: None,
+            roster: None,
+            tombstone: Map::new(),
+            on_open: None,
+        }
+    }
+
+    /// The collection key: JSON pointers into the document. That of a snapshot holds `/_meta/row_id`.
+    pub fn key<S: Into<String>>(mut self, pointers: impl IntoIterator<Item = S>) -> Self {
+        self.key = pointers.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The schema of its documents is that of `T`, and is complete: nothing is inferred.
+    pub fn documents<T: JsonSchema>(self) -> Self {
+        self.schema(crate::schema::of::<T>())
+    }
+
+    /// The schema of its documents is this one, and is complete: nothing is inferred.
+    pub fn schema(mut self, schema: Value) -> Self {
+        self.schema = schema;
+        self.schema_inference = false;
+        self
+    }
+
+    /// How often it is captured, unless its configuration says otherwise.
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// The state with which a new binding begins: an object with any of `inc`, `backfill` and `snapshot`.
+    pub fn initial_state(mut self, state: Node) -> Self {
+        self.initial_state = state;
+        self
+    }
+
+    /// It is discovered disabled.
+    pub fn disabled(mut self) -> Self {
+        self.is_disabled = true;
+        self
+    }
+
+    /// Its checkpoints are waited for until they are durable, not just until they are written.
+    pub fn acknowledged(mut self) -> Self {
+        self.acknowledgements = true;
+        self
+    }
+
+    /// Captures what changed since a cursor. See [`Changes`].
+    pub fn incremental<F, Fut>(mut self, fetch: F) -> Self
+    where
+        F: Fn(Cursor, Changes) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = FetchResult> + Send + 'static,
+    {
+        self.incremental = Some(Functions::Flat(incremental(fetch)));
+        self
+    }
+
+    /// As [`incremental`](Self::incremental), for one subtask. May be given for several.
+    pub fn incremental_subtask<F, Fut>(mut self, subtask: &str, fetch: F) -> Self
+    where
+        F: Fn(Cursor, Changes) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = FetchResult> + Send + 'static,
+    {
+        Functions::add(&mut self.incremental, subtask, incremental(fetch));
+        self
+    }
+
+    /// As [`incremental`](Self::incremental), for every subtask that the state has or a [roster](Self::roster) begins.
+    pub fn incremental_each<F, Fut>(mut self, fetch: F) -> Self
+    where
+        F: Fn(Arc<str>, Cursor, Changes) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = FetchResult> + Send + 'static,
+    {
+        let fetch = Arc::new(fetch);
+        self.incremental = Some(Functions::Each(Arc::new(move |subtask| {
+            let (subtask, fetch) = (Arc::<str>::from(subtask), Arc::clone(&fetch));
+            incremental(move |cursor, emit| fetch(Arc::clone(&subtask), cursor, emit))
+        })));
+        self
+    }
+
+    /// Captures what exists already. See [`Pages`].
+    pub fn backfill<F, Fut>(mut self, fetch: F) -> Self
+    where
+        F: Fn(Option<Page>, Cursor, Pages) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = FetchResult> + Send + 'static,
+    {
+        self.backfill = Some(Functions::Flat(backfill(fetch)));
+        self
+    }
+
+    /// As [`backfill`](Self::backfill), for one subtask. May be given for several.
+    pub fn backfill_subtask<F, Fut>(mut self, subtask: &str, fetch: F) -> Self
+    where
+        F: Fn(Option<Page>, Cursor, Pages) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = FetchResult> + Send + 'static,
+    {
+        Functions::add(&mut self.backfill, subtask, backfill(fetch));
+        self
+    }
+
+    /// As [`backfill`](Self::backfill), for every subtask that the state has or a [roster](Self::roster) begins.
+    pub fn backfill_each<F, Fut>(mut self, fetch: F) -> Self
+    where
+        F: Fn(Arc<str>, Option<Page>, Cursor, Pages) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = FetchResult> + Send + 'static,
+    {
+        let fetch = Arc::new(fetch);
+        self.backfill = Some(Functions::Each(Arc::new(move |subtask| {
+            let (subtask, fetch) = (Arc::<str>::from(subtask), Arc::clone(&fetch));
+            backfill(move |page, cutoff, emit| fetch(Arc::clone(&subtask), page, cutoff, emit))
+        })));
+        self
+    }
+
+    /// Captures the whole resource, each time. See [`Rows`].
+    pub fn snapshot<F, Fut>(mut self, fetch: F) -> Self
+    where
+        F: Fn(Rows) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = FetchResult> + Send + 'static,
+    {
+        self.snapshot = Some(Functions::Flat(snapshot(fetch)));
+        self
+    }
+
+    /// As [`snapshot`](Self::snapshot), for one subtask. May be given for several.
+    pub fn snapshot_subtask<F, Fut>(mut self, subtask: &str, fetch: F) -> Self
+    where
+        F: Fn(Rows) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = FetchResult> + Send + 'static,
+    {
+        Functions::add(&mut self.snapshot, subtask, snapshot(fetch));
+        self
+    }
+
+    /// Finds subtasks that come to be while the capture runs. See [`Roster`].
+    pub fn roster<F, Fut>(mut self, fetch: F) -> Self
+    where
+        F: Fn(Roster) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = FetchResult> + Send + 'static,
+    {
+        self.roster = Some(Arc::new(move |emit| Box::pin(fetch(emit)) as FetchFuture));
+        self
+    }
+
+    /// The members which a deletion of a snapshot has besides `_meta`: those that the collection key needs.
+    pub fn tombstone(mut self, members: Map<String, Value>) -> Self {
+        self.tombstone = members;
+        self
+    }
+
+    /// Sees the binding's state, migrated and initialised, before any of its functions run. An error ends the capture.
+    pub fn on_open(mut self, hook: impl FnOnce(&Node) -> FetchResult + Send + 'static) -> Self {
+        self.on_open = Some(Box::new(hook));
+        self
+    }
+
+    /// The schema that discovery tells of its documents.
+    pub(crate) fn discovered_schema(&self) -> Value {
+        let mut schema = self.schema.clone();
+        if let (true, Value::Object(schema)) = (self.schema_inference, &mut schema) {
+            schema.insert("x-infer-schema".into(), true.into());
+            let deletion = json!({
+                "properties": { "_meta": { "properties": { "op": { "const": "d" } }, "required": ["op"] } },
+                "required": ["_meta"],
+            });
+            schema.insert("if".into(), deletion);
+            schema.insert(
+                "then".into(),
+                json!({ "reduce": { "delete": true, "strategy": "merge" } }),
+            );
+        }
+        schema
+    }
+}
+
+fn incremental<F, Fut>(fetch: F) -> IncrementalFn
+where
+    F: Fn(Cursor, Changes) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = FetchResult> + Send + 'static,
+{
+    Arc::new(move |cursor, emit| Box::pin(fetch(cursor, emit)) as FetchFuture)
+}
+
+fn backfill<F, Fut>(fetch: F) -> BackfillFn
+where
+    F: Fn(Option<Page>, Cursor, Pages) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = FetchResult> + Send + 'static,
+{
+    Arc::new(move |page, cutoff, emit| Box::pin(fetch(page, cutoff, emit)) as FetchFuture)
+}
+
+fn snapshot<F, Fut>(fetch: F) -> SnapshotFn
+where
+    F: Fn(Rows) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = FetchResult> + Send + 'static,
+{
+    Arc::new(move |emit| Box::pin(fetch(emit)) as FetchFuture)
+}
+
+/// Any object, whose `_meta` says what happened to it.
+fn base_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "_meta": {
+                "type": "object",
+                "title": "Meta",
+                "description": "What the capture knows of the document besides the source's own members.",
+                "properties": {
+                    "op": {
+                        "type": "string",
+                        "title": "Operation",
+                        "description": "What happened: c for created, u for updated, d for deleted.",
+                        "enum": ["c", "u", "d"],
+                    },
+                    "row_id": {
+                        "type": "integer",
+                        "title": "Row",
+                        "description": "The number of the row in its snapshot, counted from zero.",
+                    },
+                },
+            },
+        },
+        "additionalProperties": true,
+    })
+}

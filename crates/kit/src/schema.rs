@@ -1,0 +1,15 @@
+//! JSON schemas from Rust types.
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+
+/// The schema of `T`, without references: the forms that users fill in do not follow them.
+pub(crate) fn of<T: JsonSchema>() -> Value {
+    let settings =
+        SchemaSettings::draft2019_09().with(|settings| settings.inline_subschemas = true);
+    settings
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value()
+}

@@ -1,0 +1,335 @@
+//! A connector's side of the protocol: requests in, responses out.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use serde_json::Value;
+use staunch_protocol::lifecycle::{Lifecycle, ProtocolError};
+use staunch_protocol::log::Level;
+use staunch_protocol::{
+    PROTOCOL_VERSION, RawValue, Request, RequestKind, Response, request, response,
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::capture::{BoxError, Session, TaskError, error_chain};
+use crate::clock::Clock;
+use crate::connector::Connector;
+use crate::requests::{self, RequestError, Requests};
+use crate::resource::Resource;
+use crate::resource_config::ResourceConfig;
+use crate::spool::{Budget, SESSION_BYTES, Spool};
+use crate::transactor::Transactor;
+use crate::{config, log, open, plan, supervise};
+
+/// How many lanes may be on their way to the session that runs them.
+const QUEUED_LANES: usize = 64;
+
+/// Why serving ended before the requests did.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// What was read is not a request.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The request has no place here.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    /// The capture failed.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// The connector, or what it was given, is at fault.
+    #[error("{0}")]
+    Connector(String),
+}
+
+impl From<BoxError> for ServeError {
+    fn from(error: BoxError) -> Self {
+        ServeError::Connector(error_chain(&*error))
+    }
+}
+
+/// Runs a connector: serves requests from standard input until there are no more, or answers `plan` on the command line.
+///
+/// This is the whole of a connector's `main`. Standard output is the protocol; logs go to standard error. The exit code is 0 when
+/// all went well, 1 after an error, which the last log says, and 2 for a command line that is not understood.
+pub fn main(connector: impl Connector) -> ExitCode {
+    log::install();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&format!("the process cannot start: {error}")),
+    };
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let code = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => match stdout() {
+            Ok(out) => match runtime.block_on(serve(&connector, std::io::stdin(), out)) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(&error_chain(&error)),
+            },
+            Err(error) => failed(&format!("standard output cannot be used: {error}")),
+        },
+        ["plan", ref options @ ..] => plan::main(&runtime, &connector, options),
+        _ => {
+            eprintln!("{}", plan::USAGE);
+            ExitCode::from(2)
+        }
+    };
+    runtime.shutdown_background(); // The thread that reads standard input cannot be joined.
+    code
+}
+
+fn failed(message: &str) -> ExitCode {
+    log::write(&log::record(Level::Error, message));
+    ExitCode::FAILURE
+}
+
+/// Standard output without the library's line buffer: what is written are whole sequences.
+fn stdout() -> std::io::Result<Box<dyn Write + Send>> {
+    use std::os::fd::AsFd;
+    let descriptor = std::io::stdout().as_fd().try_clone_to_owned()?;
+    Ok(Box::new(std::fs::File::from(descriptor)))
+}
+
+/// Serves requests from `input` until there are no more.
+///
+/// # Errors
+/// The first thing that went wrong. What was written until then is whole: no half message, no half sequence.
+pub async fn serve(
+    connector: &impl Connector,
+    input: impl Read + Send + 'static,
+    out: Box<dyn Write + Send>,
+) -> Result<(), ServeError> {
+    serve_with(connector, input, out, Clock::System).await
+}
+
+pub(crate) async fn serve_with(
+    connector: &impl Connector,
+    input: impl Read + Send + 'static,
+    out: Box<dyn Write + Send>,
+    clock: Clock,
+) -> Result<(), ServeError> {
+    let (transactor, writer) = Transactor::start(out);
+    let mut server = Server {
+        connector,
+        transactor,
+        clock,
+        budget: Budget::new(SESSION_BYTES),
+        lifecycle: Lifecycle::new(),
+    };
+    let outcome = server.run(requests::start(input)).await;
+    drop(server); // The writer ends when nobody can hand it anything.
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(|| writer.join())
+        .await
+        .unwrap_or(Ok(Ok(())))
+    {
+        tracing::debug!(%error, "the runtime has gone");
+    }
+    outcome
+}
+
+struct Server<'a, C> {
+    connector: &'a C,
+    transactor: Transactor,
+    clock: Clock,
+    budget: Arc<Budget>,
+    lifecycle: Lifecycle,
+}
+
+impl<C: Connector> Server<'_, C> {
+    async fn run(&mut self, mut requests: Requests) -> Result<(), ServeError> {
+        while let Some(request) = requests.recv().await {
+            let request = request?;
+            self.lifecycle.request(&request)?;
+            let response = match request {
+                Request::Spec(_) => self.spec(),
+                Request::Discover(discover) => self.discover(&discover).await?,
+                Request::Validate(validate) => self.validate(&validate).await?,
+                Request::Apply(_) => Response::Applied(response::Applied::default()),
+                Request::Open(open) => return self.open(&open, requests).await,
+                Request::Acknowledge(_) => {
+                    // The lifecycle refuses one that comes before `Open`, and none is handled here after it.
+                    return Err(ServeError::Connector(format!(
+                        "malformed request: {}",
+                        RequestKind::Acknowledge
+                    )));
+                }
+            };
+            self.lifecycle.response(&response)?;
+            self.transactor
+                .respond(&response, Spool::new(&self.budget))
+                .await?;
+        }
+        Ok(())
+    }
+
+    fn spec(&self) -> Response<'static> {
+        Response::Spec(response::Spec {
+            protocol: PROTOCOL_VERSION,
+            config_schema: raw(&self.connector.config_schema()),
+            resource_config_schema: raw(&ResourceConfig::schema()),
+            documentation_url: C::DOCUMENTATION_URL.to_owned(),
+            oauth2: None,
+            resource_path_pointers: vec!["/name".to_owned()],
+        })
+    }
+
+    async fn discover(&self, request: &request::Discover) -> Result<Response<'static>, ServeError> {
+        let config: C::Config = config::decode(request.config.get()).map_err(BoxError::from)?;
+        let resources = self.connector.resources(&config).await?;
+        let discovered = |resource: &Resource| response::DiscoveredBinding {
+            recommended_name: resource.name.clone(),
+            resource_config: raw(&ResourceConfig::discovered(
+                &resource.name,
+                resource.interval,
+            )),
+            document_schema: raw(&resource.discovered_schema()),
+            key: resource.key.clone(),
+            disable: resource.is_disabled,
+            resource_path: Vec::new(), // The runtime takes it from the config, by `resource_path_pointers`.
+            is_fallback_key: false,
+        };
+        Ok(Response::Discovered(response::Discovered {
+            bindings: resources.iter().map(discovered).collect(),
+        }))
+    }
+
+    /// Answers with resource paths, or with all that is wrong at once.
+    async fn validate(&self, request: &request::Validate) -> Result<Response<'static>, ServeError> {
+        let config: C::Config = config::decode(request.config.get()).map_err(BoxError::from)?;
+        self.connector.check(&config).await?;
+        let resources = self.connector.resources(&config).await?;
+        let mut problems = Vec::new();
+        let mut bindings = Vec::new();
+        let mut bound = BTreeSet::new();
+        for (index, binding) in request.bindings.iter().enumerate() {
+            let name = match ResourceConfig::decode(index, binding.resource_config.get()) {
+                Ok(config) => config.name,
+                Err(problem) => {
+                    problems.push(problem);
+                    continue;
+                }
+            };
+            match resources.iter().find(|resource| resource.name == name) {
+                None => problems.push(format!(
+                    "resource `{name}` was not found; see which there are with `discover`"
+                )),
+                Some(resource) => problems.extend(key_problem(resource, &binding.collection.key)),
+            }
+            if !bound.insert(name.clone()) {
+                problems.push(format!("resource `{name}` is bound twice; bind it once"));
+            }
+            bindings.push(response::ValidatedBinding {
+                resource_path: vec![name],
+            });
+        }
+        match problems.is_empty() {
+            true => Ok(Response::Validated(response::Validated { bindings })),
+            false => Err(ServeError::Connector(problems.join("\n"))),
+        }
+    }
+
+    async fn open(
+        &mut self,
+        request: &request::Open,
+        mut requests: Requests,
+    ) -> Result<(), ServeError> {
+        let prepared = open::prepare(self.connector, request).await?;
+        let (spawn, spawned) = mpsc::channel(QUEUED_LANES);
+        let session = Arc::new(Session {
+            transactor: self.transactor.clone(),
+            clock: self.clock.clone(),
+            budget: Arc::clone(&self.budget),
+            stopping: CancellationToken::new(),
+            spawn,
+        });
+        let capture = async {
+            match prepared.start(&session).await {
+                Ok(lanes) => Ok(supervise::run(&session, lanes, spawned).await?),
+                // No acknowledgement of the migration can come any more: nothing else has begun.
+                Err(TaskError::Closed) if session.stopping.is_cancelled() => Ok(()),
+                Err(error) => Err(ServeError::from(error)),
+            }
+        };
+        let acknowledge = acknowledge(&mut requests, &session);
+        tokio::pin!(capture, acknowledge);
+        tokio::select! {
+            biased; // What the capture came to counts, even if the runtime's last word is a mistake.
+            outcome = &mut capture => outcome,
+            outcome = &mut acknowledge => match outcome {
+                Ok(()) => {
+                    session.stopping.cancel();
+                    capture.await
+                }
+                Err(error) => Err(error), // What the runtime says can no longer be trusted: end at once.
+            },
+        }
+    }
+}
+
+/// Handles acknowledgements until the capture is to stop: at the end of the requests, or at a signal.
+async fn acknowledge(requests: &mut Requests, session: &Session) -> Result<(), ServeError> {
+    let signal = signals();
+    tokio::pin!(signal);
+    loop {
+        let request = tokio::select! {
+            biased; // Acknowledgements that are there already are worth more than a quick stop.
+            request = requests.recv() => request,
+            () = &mut signal, if !session.stopping.is_cancelled() => {
+                session.stopping.cancel(); // Running invocations may still wait for acknowledgements: go on.
+                continue;
+            }
+        };
+        match request {
+            None => {
+                session.transactor.close_acknowledgements();
+                return Ok(());
+            }
+            Some(Ok(Request::Acknowledge(acknowledge))) => {
+                session.transactor.acknowledge(acknowledge.checkpoints)?
+            }
+            Some(Ok(other)) => {
+                let kind = other.kind();
+                return Err(ServeError::Connector(format!(
+                    "malformed request: `{kind}` while a capture is open"
+                )));
+            }
+            Some(Err(error)) => return Err(error.into()),
+        }
+    }
+}
+
+/// Returns at the first signal that asks the process to end.
+async fn signals() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) {
+        (Ok(mut terminate), Ok(mut interrupt)) => tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        },
+        _ => std::future::pending().await, // Without handlers the signals end the process, as is their wont.
+    }
+}
+
+/// A snapshot's rows are told apart by their number alone.
+fn key_problem(resource: &Resource, key: &[String]) -> Option<String> {
+    let must_be_row =
+        resource.snapshot.is_some() && !key.iter().any(|pointer| pointer == "/_meta/row_id");
+    must_be_row.then(|| {
+        format!(
+            "the collection of snapshot resource `{}` must be keyed on /_meta/row_id",
+            resource.name
+        )
+    })
+}
+
+fn raw(value: &Value) -> Box<RawValue> {
+    serde_json::value::to_raw_value(value).expect("a JSON value is JSON")
+}

@@ -1,0 +1,264 @@
+//! Asking a connector: one process, a `Spec` first, then one question, one answer, and its end.
+
+use std::process::ChildStdout;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use staunch_protocol::flow::{CaptureSpec, ConnectorType};
+use staunch_protocol::json::{Lines, decode_response, excerpt};
+use staunch_protocol::lifecycle::Lifecycle;
+use staunch_protocol::response::{Applied, Discovered, Spec, Validated};
+use staunch_protocol::{
+    MAX_RESPONSE_BYTES, PROTOCOL_VERSION, RawValue, Request, Response, request,
+};
+
+use crate::error::ConnectorError;
+use crate::process::{Connector, ConnectorCommand, Killer, LogSink};
+
+/// How long a connector may take to say what it is.
+const SPEC_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long it may take for an answer that may need its source.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10 * 60);
+
+/// How long its process may take to end once its output has.
+pub(crate) const EXIT_PATIENCE: Duration = Duration::from_secs(30);
+
+/// A process that is being spoken to.
+pub(crate) struct Conversation {
+    pub(crate) program: String,
+    pub(crate) connector: Connector,
+    pub(crate) lines: Lines<ChildStdout>,
+    pub(crate) lifecycle: Lifecycle,
+}
+
+impl Conversation {
+    /// Starts a connector and has it say what it is. Every conversation begins so: peers rely on it.
+    pub(crate) fn begin(
+        command: &ConnectorCommand,
+        log: LogSink,
+    ) -> Result<(Self, Spec), ConnectorError> {
+        let (connector, stdout) = Connector::start(command, &[], log)?;
+        let mut this = Self {
+            program: command.program().to_owned(),
+            connector,
+            lines: Lines::new(stdout, MAX_RESPONSE_BYTES),
+            lifecycle: Lifecycle::new(),
+        };
+        let config = RawValue::from_string("{}".to_owned()).expect("an empty object is JSON");
+        let request = Request::Spec(request::Spec {
+            connector_type: ConnectorType::Local,
+            config,
+        });
+        let Response::Spec(spec) = this.ask(&request, SPEC_PATIENCE)? else {
+            unreachable!("the lifecycle pairs requests and responses");
+        };
+        if spec.protocol != PROTOCOL_VERSION {
+            return Err(ConnectorError::Version {
+                program: this.program,
+                found: spec.protocol,
+            });
+        }
+        Ok((this, spec))
+    }
+
+    /// Sends a request and awaits its answer, which is of the right kind.
+    pub(crate) fn ask(
+        &mut self,
+        request: &Request,
+        patience: Duration,
+    ) -> Result<Response<'_>, ConnectorError> {
+        let kind = request.kind();
+        let program = self.program.clone();
+        let protocol = |source| ConnectorError::Protocol {
+            program: program.clone(),
+            source,
+        };
+        self.lifecycle.request(request).map_err(protocol)?;
+        self.connector.send(request)?;
+        let watchdog = Watchdog::start(self.connector.killer(), patience);
+        let line = match self.lines.next_line() {
+            Ok(Some(line)) => line,
+            _ if watchdog.has_bitten() => {
+                return Err(ConnectorError::Slow {
+                    program,
+                    request: kind.as_str(),
+                    patience,
+                });
+            }
+            Ok(None) => {
+                let status = self.connector.wait(EXIT_PATIENCE)?;
+                let silent = ConnectorError::Silent {
+                    program,
+                    request: kind.as_str(),
+                };
+                return Err(self.connector.failure(status).unwrap_or(silent));
+            }
+            Err(source) => return Err(ConnectorError::Frame { program, source }),
+        };
+        drop(watchdog);
+        let response = match decode_response(line) {
+            Ok(response) => response,
+            Err(source) => {
+                return Err(ConnectorError::Garbage {
+                    program,
+                    excerpt: excerpt(line),
+                    source,
+                });
+            }
+        };
+        self.lifecycle.response(&response).map_err(protocol)?;
+        Ok(response)
+    }
+
+    /// Ends it: nothing more is asked, and nothing more may come.
+    fn end(mut self) -> Result<(), ConnectorError> {
+        self.connector.close_input();
+        let watchdog = Watchdog::start(self.connector.killer(), EXIT_PATIENCE);
+        match self.lines.next_line() {
+            Ok(None) => {}
+            Ok(Some(line)) => {
+                let (program, excerpt) = (self.program, excerpt(line));
+                let problem = format!("a second message ({excerpt:?})");
+                return Err(ConnectorError::Answer {
+                    program,
+                    request: "the request",
+                    problem,
+                });
+            }
+            Err(source) => {
+                return Err(ConnectorError::Frame {
+                    program: self.program,
+                    source,
+                });
+            }
+        }
+        drop(watchdog);
+        let status = self.connector.wait(EXIT_PATIENCE)?;
+        self.connector.failure(status).map_or(Ok(()), Err)
+    }
+}
+
+/// What the connector is, and what it needs to be told.
+pub(crate) fn spec(command: &ConnectorCommand, log: LogSink) -> Result<Spec, ConnectorError> {
+    let (conversation, spec) = Conversation::begin(command, log)?;
+    conversation.end()?;
+    Ok(spec)
+}
+
+/// What there is to capture, and what the connector is.
+pub(crate) fn discover(
+    command: &ConnectorCommand,
+    request: request::Discover,
+    log: LogSink,
+) -> Result<(Spec, Discovered), ConnectorError> {
+    let (mut conversation, spec) = Conversation::begin(command, log)?;
+    let discovered = match conversation.ask(&Request::Discover(request), ANSWER_PATIENCE)? {
+        Response::Discovered(discovered) => discovered,
+        _ => unreachable!("the lifecycle pairs requests and responses"),
+    };
+    conversation.end()?;
+    Ok((spec, discovered))
+}
+
+/// Whether the capture is as the connector wants it, and the resource paths of its bindings.
+pub(crate) fn validate(
+    command: &ConnectorCommand,
+    request: request::Validate,
+    log: LogSink,
+) -> Result<Vec<Vec<String>>, ConnectorError> {
+    let (mut conversation, _) = Conversation::begin(command, log)?;
+    let Validated { bindings } =
+        match conversation.ask(&Request::Validate(request), ANSWER_PATIENCE)? {
+            Response::Validated(validated) => validated,
+            _ => unreachable!("the lifecycle pairs requests and responses"),
+        };
+    let program = conversation.program.clone();
+    conversation.end()?;
+    let paths: Vec<_> = bindings
+        .into_iter()
+        .map(|binding| binding.resource_path)
+        .collect();
+    check_paths(&paths).map_err(|problem| ConnectorError::Answer {
+        program,
+        request: "validate",
+        problem,
+    })?;
+    Ok(paths)
+}
+
+/// Paths must name their bindings, since state is kept by them.
+fn check_paths(paths: &[Vec<String>]) -> Result<(), String> {
+    let mut keys = std::collections::HashSet::new();
+    for (index, path) in paths.iter().enumerate() {
+        if path.is_empty() || path.iter().any(String::is_empty) {
+            return Err(format!("an empty resource path for binding {index}"));
+        }
+        if !keys.insert(path.join("/")) {
+            return Err(format!(
+                "the resource path `{}` for two bindings",
+                path.join("/")
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Has the connector make the endpoint ready for the capture, once.
+pub(crate) fn apply(
+    command: &ConnectorCommand,
+    capture: &CaptureSpec,
+    last: Option<&CaptureSpec>,
+    version: &str,
+    state: &str,
+    log: LogSink,
+) -> Result<Applied, ConnectorError> {
+    let request = request::Apply {
+        capture: capture.clone(),
+        version: version.to_owned(),
+        last_capture: last.cloned(),
+        last_version: last.map_or_else(String::new, |_| version.to_owned()),
+        state: RawValue::from_string(state.to_owned()).ok(),
+    };
+    let (mut conversation, _) = Conversation::begin(command, log)?;
+    let applied = match conversation.ask(&Request::Apply(request), ANSWER_PATIENCE)? {
+        Response::Applied(applied) => applied,
+        _ => unreachable!("the lifecycle pairs requests and responses"),
+    };
+    conversation.end()?;
+    Ok(applied)
+}
+
+/// Ends a connector that is waited for too long: a read of a pipe has no deadline of its own.
+pub(crate) struct Watchdog {
+    bitten: Arc<AtomicBool>,
+    _called_off: mpsc::Sender<()>,
+}
+
+impl Watchdog {
+    pub(crate) fn start(killer: Killer, patience: Duration) -> Self {
+        let (called_off, calls) = mpsc::channel();
+        let bitten = Arc::new(AtomicBool::new(false));
+        let mark = Arc::clone(&bitten);
+        let watch = move || {
+            if calls.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout) {
+                mark.store(true, Ordering::Release);
+                killer.kill();
+            }
+        };
+        std::thread::Builder::new()
+            .name("watchdog".into())
+            .spawn(watch)
+            .expect("a process can start a thread");
+        Self {
+            bitten,
+            _called_off: called_off,
+        }
+    }
+
+    fn has_bitten(&self) -> bool {
+        self.bitten.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,67 @@
+//! What a run tells those who watch it.
+
+use staunch_protocol::log::Record;
+
+use crate::session::{SessionEnd, Totals};
+
+/// Something that happened in a run.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A file was longer than what was committed of it, and was cut: a run before this one did not come to its end.
+    Recovered {
+        /// Relative to the output folder.
+        path: &'a str,
+        /// How much was cut. It will be captured again.
+        dropped_bytes: u64,
+    },
+    /// The connector made the endpoint ready.
+    Applied {
+        /// What it did, in its words. Empty for nothing.
+        description: &'a str,
+    },
+    /// The connector has opened the capture.
+    Opened {
+        /// How many bindings there are.
+        bindings: usize,
+    },
+    /// The connector logged something.
+    Log {
+        /// What.
+        record: &'a Record,
+    },
+    /// Documents and state are durable.
+    Committed {
+        /// The capture's revision by now.
+        revision: u64,
+        /// Documents of this transaction.
+        documents: u64,
+        /// Checkpoints of this transaction.
+        checkpoints: u64,
+        /// Whether the state was carried into another shape.
+        is_migration: bool,
+    },
+    /// A session is over.
+    Ended {
+        /// Why.
+        end: SessionEnd,
+        /// What the run has committed so far.
+        totals: Totals,
+        /// How long until the next session, if there is one.
+        next_in: Option<std::time::Duration>,
+    },
+}
+
+/// Watches a run. Called from several threads, at most a few times for each commit; it should not take long.
+pub trait Observer: Send + Sync {
+    /// Takes note.
+    fn event(&self, event: Event<'_>);
+}
+
+/// Watches nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn event(&self, _: Event<'_>) {}
+}

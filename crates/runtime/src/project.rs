@@ -1,0 +1,125 @@
+//! A project: a catalog, how it runs here, and where its state and its documents are.
+
+use std::path::{Path, PathBuf};
+
+use crate::catalog::{Capture, Catalog, Endpoint, Settings};
+use crate::error::{ConnectorError, RunError};
+use crate::process::ConnectorCommand;
+
+/// The folder of a project's state, beside its catalog.
+const STATE_DIR: &str = ".staunch";
+
+/// The folder of its documents, unless `staunch.yaml` names another.
+const OUT_DIR: &str = "out";
+
+/// A catalog and how it runs here.
+#[derive(Debug)]
+pub struct Project {
+    /// What is captured.
+    pub catalog: Catalog,
+    /// The folder of state and leases.
+    pub state_dir: PathBuf,
+    /// The folder of documents.
+    pub out_dir: PathBuf,
+    settings: Settings,
+}
+
+impl Project {
+    /// Reads `catalog`, and `staunch.yaml` beside it if there is one.
+    ///
+    /// # Errors
+    /// When either has mistakes.
+    pub fn load(catalog: &Path) -> Result<Self, RunError> {
+        let dir = match catalog.parent() {
+            Some(dir) if dir != Path::new("") => dir,
+            _ => Path::new("."),
+        };
+        let settings = Settings::load(&dir.join("staunch.yaml"))?;
+        let catalog = Catalog::load(catalog)?;
+        settings.check(&catalog)?;
+        let state_dir = match settings.store_path.as_deref().map(store_dir) {
+            None => dir.join(STATE_DIR),
+            Some(Some(dir)) => dir,
+            Some(None) => {
+                return Err(ConnectorError::Unsupported {
+                    what: "a state store that is not named `state.db`".into(),
+                    instead: "let `state.path` end in `/state.db`".into(),
+                }
+                .into());
+            }
+        };
+        let out_dir = settings
+            .out_dir
+            .clone()
+            .unwrap_or_else(|| dir.join(OUT_DIR));
+        Ok(Self {
+            catalog,
+            state_dir,
+            out_dir,
+            settings,
+        })
+    }
+
+    /// How the connector of a capture is started.
+    ///
+    /// # Errors
+    /// When this version cannot start it.
+    pub fn command(&self, capture: &Capture) -> Result<ConnectorCommand, RunError> {
+        let unsupported = |what: &str, instead: &str| ConnectorError::Unsupported {
+            what: what.into(),
+            instead: instead.into(),
+        };
+        let here = self.settings.connectors.get(&capture.name);
+        match (&capture.endpoint, here) {
+            (Endpoint::Local { protobuf: true, .. }, _) => Err(unsupported(
+                "`protobuf: true`",
+                "run a connector that speaks newline JSON",
+            )
+            .into()),
+            (
+                Endpoint::Local {
+                    command, dir, env, ..
+                },
+                here,
+            ) => {
+                let argv = here.unwrap_or(command).clone();
+                Ok(ConnectorCommand {
+                    argv,
+                    dir: dir.clone(),
+                    env: env.clone(),
+                })
+            }
+            (Endpoint::Image { .. }, Some(argv)) => {
+                let dir = self
+                    .catalog
+                    .path
+                    .parent()
+                    .map_or_else(PathBuf::new, Path::to_owned);
+                let dir = if dir == Path::new("") {
+                    PathBuf::from(".")
+                } else {
+                    dir
+                };
+                Ok(ConnectorCommand {
+                    argv: argv.clone(),
+                    dir,
+                    env: Default::default(),
+                })
+            }
+            (Endpoint::Image { .. }, None) => Err(unsupported(
+                "running a connector image",
+                "name a local command for this capture under `captures` in `staunch.yaml`",
+            )
+            .into()),
+        }
+    }
+}
+
+/// The folder of a store, whose database has a fixed name.
+fn store_dir(path: &Path) -> Option<PathBuf> {
+    let is_named = path.file_name().is_some_and(|name| name == "state.db");
+    is_named.then(|| {
+        path.parent()
+            .map_or_else(|| PathBuf::from("."), Path::to_owned)
+    })
+}

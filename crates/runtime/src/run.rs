@@ -1,0 +1,346 @@
+//! Running a capture: from its catalog to one session after the other.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use staunch_protocol::flow::CaptureSpec;
+use staunch_state::{Node, StateUpdate};
+
+use crate::catalog::Capture;
+use crate::catalog::spec::{capture_spec, stored_spec, validate_request};
+use crate::conversation;
+use crate::error::{ConnectorError, RunError};
+use crate::events::{Event, Observer};
+use crate::files::OutputFiles;
+use crate::process::{ConnectorCommand, LogSink};
+use crate::project::Project;
+use crate::schema::Validator;
+use crate::session::{self, Progress, RunState, SessionEnd, Stop, Target, Totals, Urgency};
+use crate::store::{Commit, Store};
+
+/// How often a connector may ask to be applied again.
+const APPLY_ROUNDS: usize = 3;
+
+/// How a capture is run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RunOptions {
+    /// One session: the connector is not started again when it exits.
+    pub once: bool,
+    /// End when nothing was captured for this long.
+    pub until_idle: Option<Duration>,
+}
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug)]
+pub struct Summary {
+    /// Why it ended.
+    pub end: SessionEnd,
+    /// What it committed.
+    pub totals: Totals,
+    /// The capture's revision.
+    pub revision: u64,
+}
+
+/// A capture that is ready to run: its lease is held, its connector was asked, its files are open.
+pub struct Run<'a> {
+    capture: &'a Capture,
+    command: ConnectorCommand,
+    version: String,
+    spec: CaptureSpec,
+    targets: Vec<Target>,
+    store: Store,
+    files: OutputFiles,
+    state: Node,
+    revision: u64,
+    progress: Arc<Progress>,
+    observer: &'a dyn Observer,
+    log: LogSink,
+    rejected_dir: std::path::PathBuf,
+}
+
+impl<'a> Run<'a> {
+    /// Takes the lease of the store, recovers the files, and asks the connector whether the capture is as it wants it.
+    ///
+    /// # Errors
+    /// When any of this fails. Nothing that was committed is touched.
+    pub fn prepare(
+        project: &Project,
+        capture: &'a Capture,
+        observer: &'a dyn Observer,
+        log: LogSink,
+    ) -> Result<Self, RunError> {
+        let command = project.command(capture)?;
+        let mut store = Store::open(&project.state_dir)?;
+        let stored = store.load(&capture.name)?;
+        let mut files = OutputFiles::open(&project.out_dir, &store.files(&capture.name)?)?;
+        for recovered in files.recovered() {
+            observer.event(Event::Recovered {
+                path: &recovered.path,
+                dropped_bytes: recovered.dropped_bytes,
+            });
+        }
+        let (state, revision) = match &stored {
+            None => (Node::Object(Default::default()), 0),
+            Some(stored) => (parse_state(capture, &stored.state)?, stored.revision),
+        };
+        let applied = stored
+            .as_ref()
+            .and_then(|stored| stored.applied_spec.as_deref());
+        let last: Option<AppliedSpec> = applied.and_then(|spec| serde_json::from_str(spec).ok());
+
+        let request = validate_request(
+            capture,
+            &project.catalog,
+            last.clone().map(|last| (last.capture, last.version)),
+        )?;
+        let paths = conversation::validate(&command, request, Arc::clone(&log))?;
+        let spec = capture_spec(capture, &project.catalog, &paths)?;
+        let targets = targets(project, capture, &spec, &mut store, &mut files)?;
+        let names = targets.iter().zip(&spec.bindings).map(|(target, binding)| {
+            (
+                target.name.clone(),
+                target.collection.clone(),
+                binding.state_key.clone(),
+            )
+        });
+        let progress = Arc::new(Progress::new(names));
+        let version = command.version();
+        let mut this = Self {
+            capture,
+            command,
+            version,
+            spec,
+            targets,
+            store,
+            files,
+            state,
+            revision,
+            progress,
+            observer,
+            log,
+            rejected_dir: project.state_dir.join("rejected"),
+        };
+        this.apply(last.as_ref())?;
+        this.progress.describe(&this.state);
+        Ok(this)
+    }
+
+    /// How far it is, for those who watch.
+    #[must_use]
+    pub fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
+    }
+
+    /// Runs sessions until there is reason to end.
+    ///
+    /// # Errors
+    /// When a session fails. What was committed before stays so.
+    pub fn run(mut self, options: RunOptions, stop: &Stop) -> Result<Summary, RunError> {
+        let mut totals = Totals::default();
+        loop {
+            let began = Instant::now();
+            let (outcome, after) = self.session(options, stop, totals);
+            totals = after;
+            let end = match outcome {
+                Ok(end) => end,
+                Err(error) => {
+                    // What is past the committed length is not there; on disk, too, nothing may look as if it was.
+                    self.roll_back()?;
+                    return Err(error);
+                }
+            };
+            self.roll_back()?;
+            let is_last = options.once || end != SessionEnd::Exited;
+            let wait = self.capture.interval.saturating_sub(began.elapsed());
+            let next_in = (!is_last).then_some(wait);
+            self.observer.event(Event::Ended {
+                end,
+                totals,
+                next_in,
+            });
+            let end = match next_in {
+                None => Some(end),
+                Some(wait) => pause(stop, wait, options.until_idle, self.progress.idle()),
+            };
+            if let Some(end) = end {
+                return Ok(Summary {
+                    end,
+                    totals,
+                    revision: self.revision,
+                });
+            }
+        }
+    }
+
+    fn session(
+        &mut self,
+        options: RunOptions,
+        stop: &Stop,
+        totals: Totals,
+    ) -> (Result<SessionEnd, RunError>, Totals) {
+        let mut run = RunState {
+            capture: &self.capture.name,
+            command: &self.command,
+            version: &self.version,
+            spec: &self.spec,
+            targets: &self.targets,
+            store: &mut self.store,
+            files: &mut self.files,
+            state: std::mem::replace(&mut self.state, Node::Null),
+            revision: self.revision,
+            progress: Arc::clone(&self.progress),
+            stop,
+            until_idle: options.until_idle,
+            observer: self.observer,
+            log: Arc::clone(&self.log),
+            rejected_dir: self.rejected_dir.clone(),
+            totals,
+        };
+        let outcome = session::run(&mut run);
+        let (state, revision, totals) = (run.state, run.revision, run.totals);
+        self.state = state;
+        self.revision = revision;
+        (outcome, totals)
+    }
+
+    /// Cuts what was captured after the last commit.
+    fn roll_back(&mut self) -> Result<(), RunError> {
+        let committed: Vec<_> = self
+            .store
+            .files(&self.capture.name)?
+            .iter()
+            .map(crate::files::committed_length)
+            .collect();
+        Ok(self.files.rollback_to(&committed)?)
+    }
+
+    /// Has the connector make the endpoint ready, if the capture is not as it was applied last.
+    fn apply(&mut self, last: Option<&AppliedSpec>) -> Result<(), RunError> {
+        let applied = AppliedSpec {
+            capture: stored_spec(&self.spec, self.capture),
+            version: self.version.clone(),
+        };
+        let text = serde_json::to_string(&applied).expect("a capture spec is JSON");
+        if last.is_some_and(|last| serde_json::to_string(last).is_ok_and(|last| last == text)) {
+            return Ok(());
+        }
+        for _ in 0..APPLY_ROUNDS {
+            let state = self.state.to_json();
+            let log = Arc::clone(&self.log);
+            let last = last.map(|last| &last.capture);
+            let answer =
+                conversation::apply(&self.command, &self.spec, last, &self.version, &state, log)?;
+            if !answer.action_description.is_empty() {
+                self.observer.event(Event::Applied {
+                    description: &answer.action_description,
+                });
+            }
+            let Some(update) = answer.state else {
+                return Ok(self
+                    .store
+                    .set_applied_spec(&self.capture.name, Some(&text))?);
+            };
+            let program = self.command.program().to_owned();
+            let update = StateUpdate::from_wire(update.updated.get(), update.merge_patch)
+                .map_err(|source| ConnectorError::State { program, source })?;
+            self.state = update.apply(std::mem::replace(&mut self.state, Node::Null));
+            self.revision = self.store.commit(&Commit {
+                capture: &self.capture.name,
+                expected_revision: self.revision,
+                state: Some(&self.state.to_json()),
+                files: &[],
+                documents: 0,
+                checkpoints: 0,
+                connector: &self.version,
+                at: &Timestamp::now().to_string(),
+                migration: None,
+            })?;
+        }
+        let problem =
+            format!("another state update each of {APPLY_ROUNDS} times; it did not converge");
+        Err(ConnectorError::Answer {
+            program: self.command.program().to_owned(),
+            request: "apply",
+            problem,
+        }
+        .into())
+    }
+}
+
+/// What was applied last, as it is kept in the store.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+struct AppliedSpec {
+    capture: CaptureSpec,
+    version: String,
+}
+
+pub(crate) fn parse_state(capture: &Capture, text: &str) -> Result<Node, RunError> {
+    Node::parse(text).map_err(|source| RunError::State {
+        capture: capture.name.clone(),
+        source,
+    })
+}
+
+/// Where each binding's documents go: its file is opened and claimed, its schema compiled.
+fn targets(
+    project: &Project,
+    capture: &Capture,
+    spec: &CaptureSpec,
+    store: &mut Store,
+    files: &mut OutputFiles,
+) -> Result<Vec<Target>, RunError> {
+    let mut validators: HashMap<&str, Arc<Validator>> = HashMap::new();
+    let mut targets = Vec::with_capacity(spec.bindings.len());
+    for (binding, of_spec) in capture.bindings.iter().zip(&spec.bindings) {
+        let name = binding.target.as_str();
+        let validator = match validators.get(name) {
+            Some(validator) => Arc::clone(validator),
+            None => {
+                let collection = project
+                    .catalog
+                    .collections
+                    .get(name)
+                    .expect("the catalog resolved the target");
+                let compiled = Validator::compile(&collection.write_schema);
+                let compiled = compiled.map_err(|source| RunError::Schema {
+                    collection: name.to_owned(),
+                    source,
+                })?;
+                let validator = Arc::new(compiled);
+                validators.insert(name, Arc::clone(&validator));
+                validator
+            }
+        };
+        let file = files.open_collection(name)?;
+        store.claim_file(files.path(file), &capture.name, name)?;
+        let path = of_spec.resource_path.join("/");
+        targets.push(Target {
+            name: path,
+            collection: name.to_owned(),
+            file,
+            validator,
+        });
+    }
+    Ok(targets)
+}
+
+/// Waits for the next session. Says why there is none, if so.
+fn pause(
+    stop: &Stop,
+    wait: Duration,
+    until_idle: Option<Duration>,
+    idle: Duration,
+) -> Option<SessionEnd> {
+    if let Some(until_idle) = until_idle
+        && until_idle.saturating_sub(idle) <= wait
+    {
+        let left = until_idle.saturating_sub(idle);
+        return match stop.wait(Urgency::None, left) {
+            Urgency::None => Some(SessionEnd::Idle),
+            _ => Some(SessionEnd::Stopped),
+        };
+    }
+    (stop.wait(Urgency::None, wait) != Urgency::None).then_some(SessionEnd::Stopped)
+}

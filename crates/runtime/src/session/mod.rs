@@ -1,0 +1,686 @@
+//! One session: a connector's process from `Open` to its end, and the commits of what it captures.
+//!
+//! ```text
+//! connector ═► reader ─► documents ──────────────► files (past their committed length: not there yet)
+//!                 └────► checkpoints ─► queue ─► committer ─► sync files ─► store: state and lengths, at once
+//!                                                    └─► acknowledge ═► connector
+//! ```
+//!
+//! The reader is the calling thread. It never waits for a commit; documents go straight to their files, so memory does not grow
+//! with a sequence. A third thread watches for a stop, and for idleness.
+
+mod control;
+mod progress;
+mod transaction;
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use staunch_protocol::flow::{CaptureSpec, RangeSpec};
+use staunch_protocol::json::{DecodeError, decode_response, excerpt, split_captured};
+use staunch_protocol::log::{Event as LogEvent, Record};
+use staunch_protocol::response::ConnectorState;
+use staunch_protocol::{RawValue, Request, Response, request};
+use staunch_state::{Node, StateUpdate};
+
+pub use control::{Stop, Urgency};
+pub use progress::{BindingProgress, Place, Progress};
+
+use crate::conversation::{Conversation, EXIT_PATIENCE};
+use crate::error::{ConnectorError, RunError};
+use crate::events::{Event, Observer};
+use crate::files::{FileId, OutputFiles};
+use crate::process::{ConnectorCommand, Input, Killer, LogSink};
+use crate::schema::{Validator, Violation};
+use crate::store::{Commit, Migration, Store};
+use transaction::{MigrationEntry, Queue, Transaction};
+
+/// How long a connector may take from `Open` to `Opened`: it may migrate a large state, and ask its source.
+const OPEN_PATIENCE: Duration = Duration::from_secs(10 * 60);
+
+/// How long a connector may go on after a stop, as long as it is inside a sequence or keeps checkpointing.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a connector that is to stop may be silent between sequences before it is ended.
+const DRAIN_SILENCE: Duration = Duration::from_secs(2);
+
+/// How long a connector has to end itself once it is told to.
+const TERMINATE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often a stop or idleness that is due is looked for.
+const TICK: Duration = Duration::from_millis(20);
+
+/// How long to wait for a log record that the connector wrote before its checkpoint: the two come through different pipes.
+const JOURNAL_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often watchers are told where the bindings are.
+const DESCRIBE_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Where a binding's documents go, and what they must be.
+pub(crate) struct Target {
+    pub(crate) name: String,
+    pub(crate) collection: String,
+    pub(crate) file: FileId,
+    pub(crate) validator: Arc<Validator>,
+}
+
+/// What stays from one session of a run to the next.
+pub(crate) struct RunState<'a> {
+    pub(crate) capture: &'a str,
+    pub(crate) command: &'a ConnectorCommand,
+    /// What identifies the connector's program.
+    pub(crate) version: &'a str,
+    pub(crate) spec: &'a CaptureSpec,
+    pub(crate) targets: &'a [Target],
+    pub(crate) store: &'a mut Store,
+    pub(crate) files: &'a mut OutputFiles,
+    pub(crate) state: Node,
+    pub(crate) revision: u64,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) stop: &'a Stop,
+    pub(crate) until_idle: Option<Duration>,
+    pub(crate) observer: &'a dyn Observer,
+    pub(crate) log: LogSink,
+    pub(crate) rejected_dir: PathBuf,
+    pub(crate) totals: Totals,
+}
+
+/// What a run has committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Documents.
+    pub documents: u64,
+    /// Checkpoints.
+    pub checkpoints: u64,
+    /// Transactions.
+    pub commits: u64,
+}
+
+/// Why a session ended, if not by an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionEnd {
+    /// The connector has nothing more to do for now.
+    Exited,
+    /// Nothing came for as long as was asked for.
+    Idle,
+    /// Somebody asked for it.
+    Stopped,
+}
+
+/// Runs one session.
+pub(crate) fn run(run: &mut RunState<'_>) -> Result<SessionEnd, RunError> {
+    let journal = Arc::new(JournalMail::default());
+    let log = tee(&run.log, &journal);
+    let (mut conversation, _) = Conversation::begin(run.command, log)?;
+    let open = Request::Open(request::Open {
+        capture: run.spec.clone(),
+        version: run.version.to_owned(),
+        range: RangeSpec::full(),
+        state: RawValue::from_string(run.state.to_json()).expect("a state is valid JSON"),
+    });
+    let opened = conversation.ask(&open, OPEN_PATIENCE)?;
+    let Response::Opened(opened) = opened else {
+        unreachable!("the lifecycle pairs requests and responses");
+    };
+    run.observer.event(Event::Opened {
+        bindings: run.targets.len(),
+    });
+    run.progress.advanced();
+
+    let queue = Queue::default();
+    let input = Mutex::new(conversation.connector.input());
+    conversation.connector.close_input(); // What is left of it is held by the committer, and given up on a stop.
+    let killer = conversation.connector.killer();
+    let ending = Mutex::new(None);
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+
+    let RunState { files, .. } = run;
+    let mut reader = Reader {
+        capture: run.capture,
+        targets: run.targets,
+        files,
+        queue: &queue,
+        progress: &run.progress,
+        journal: opened.explicit_acknowledgements.then_some(&*journal),
+        known: Known::of(&run.state),
+        rejected_dir: &run.rejected_dir,
+        sequence: Sequence::default(),
+        is_first: true,
+    };
+    let mut committer = Committer {
+        capture: run.capture,
+        version: run.version,
+        store: run.store,
+        state: std::mem::replace(&mut run.state, Node::Null),
+        revision: run.revision,
+        totals: run.totals,
+        acknowledge: opened.explicit_acknowledgements.then_some(&input),
+        program: run.command.program(),
+        progress: &run.progress,
+        observer: run.observer,
+        described_at: None,
+    };
+    let watch = Watch {
+        stop: run.stop,
+        until_idle: run.until_idle,
+        progress: &run.progress,
+        queue: &queue,
+        input: &input,
+        killer,
+        ending: &ending,
+        is_over: &is_over,
+    };
+
+    let (read, committed) = std::thread::scope(|scope| {
+        let committing = scope.spawn(|| {
+            let outcome = committer.run(&queue);
+            if outcome.is_err() {
+                queue.fail();
+                killer.kill(); // Ends the reader: nothing that it reads can be committed.
+            }
+            outcome
+        });
+        let watching = scope.spawn(|| watch.run());
+        let read = reader.run(&mut conversation);
+        if read.is_err() {
+            killer.kill();
+        }
+        queue.close();
+        let committed = committing.join().expect("the committer does not panic");
+        is_over.store(true, Ordering::Release);
+        run.stop.ring();
+        watching.join().expect("the watch does not panic");
+        (read, committed)
+    });
+    run.state = committer.state;
+    run.revision = committer.revision;
+    run.totals = committer.totals;
+    run.progress.describe(&run.state);
+
+    committed?; // A failed commit is why the reader ended, whatever it says.
+    let ending = ending.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match (read, ending) {
+        (Err(ReadEnd::Rejected(error)), _) => Err(error),
+        (_, Some(end)) => {
+            drop(conversation); // It was told to end, or was ended: how it did says nothing.
+            Ok(end)
+        }
+        (Err(ReadEnd::Failed(error)), None) => Err(error),
+        (Ok(()), None) => {
+            let status = conversation.connector.wait(EXIT_PATIENCE)?;
+            match conversation.connector.failure(status) {
+                None => Ok(SessionEnd::Exited),
+                Some(error) => Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Reads responses until there are no more.
+struct Reader<'a> {
+    capture: &'a str,
+    targets: &'a [Target],
+    files: &'a mut OutputFiles,
+    queue: &'a Queue,
+    progress: &'a Progress,
+    /// Where a migration's journal record comes in, if the connector may migrate.
+    journal: Option<&'a JournalMail>,
+    known: Known,
+    rejected_dir: &'a PathBuf,
+    sequence: Sequence,
+    /// Whether nothing was checkpointed in this session yet.
+    is_first: bool,
+}
+
+/// What came since the last checkpoint.
+#[derive(Default)]
+struct Sequence {
+    documents: u64,
+}
+
+/// Why reading ended before the output did.
+enum ReadEnd {
+    /// A document cannot be committed, whoever asked for an end.
+    Rejected(RunError),
+    /// Anything else, which a stop may well have caused.
+    Failed(RunError),
+}
+
+impl<E: Into<RunError>> From<E> for ReadEnd {
+    fn from(error: E) -> Self {
+        ReadEnd::Failed(error.into())
+    }
+}
+
+impl Reader<'_> {
+    fn run(&mut self, conversation: &mut Conversation) -> Result<(), ReadEnd> {
+        let Conversation {
+            program,
+            lines,
+            lifecycle,
+            connector,
+        } = conversation;
+        let protocol = |source| ConnectorError::Protocol {
+            program: program.clone(),
+            source,
+        };
+        loop {
+            let line = match lines.next_line() {
+                Ok(Some(line)) => line,
+                Ok(None) => {
+                    // A failed connector says more than the sequence that it left unfinished.
+                    if let Err(unfinished) = lifecycle.finish() {
+                        let status = connector.wait(EXIT_PATIENCE)?;
+                        return Err(connector
+                            .failure(status)
+                            .unwrap_or_else(|| protocol(unfinished))
+                            .into());
+                    }
+                    return Ok(());
+                }
+                Err(source) => {
+                    let failure = ConnectorError::Frame {
+                        program: program.clone(),
+                        source,
+                    };
+                    return Err(failure.into());
+                }
+            };
+            if let Some((binding, document)) = split_captured(line) {
+                lifecycle.captured(binding).map_err(protocol)?;
+                match self.captured(binding, document)? {
+                    Ok(()) => continue,
+                    // Not JSON at all: then the message is none either, and that is what to say.
+                    Err(violation @ Violation::NotJson { .. }) => {
+                        if let Err(source) = decode_response(line) {
+                            return Err(garbage(program, line, source).into());
+                        }
+                        return Err(self.rejected(binding, document, violation));
+                    }
+                    Err(violation) => return Err(self.rejected(binding, document, violation)),
+                }
+            }
+            let response =
+                decode_response(line).map_err(|source| garbage(program, line, source))?;
+            lifecycle.response(&response).map_err(protocol)?;
+            match response {
+                Response::Captured(captured) => {
+                    let document = captured.doc.get().as_bytes();
+                    if let Err(violation) = self.captured(captured.binding, document)? {
+                        return Err(self.rejected(captured.binding, document, violation));
+                    }
+                }
+                Response::Checkpoint(checkpoint) => {
+                    if !self.checkpoint(checkpoint.state, program)? {
+                        return Ok(()); // The committer has failed, and says why.
+                    }
+                }
+                // Legal, and without effect here: schemas are not inferred, and nothing is truncated.
+                Response::SourcedSchema(_)
+                | Response::BackfillBegin(_)
+                | Response::BackfillComplete(_) => {
+                    self.progress.in_sequence.store(true, Ordering::Relaxed);
+                }
+                _ => {
+                    unreachable!("the lifecycle lets nothing else through while a capture is open")
+                }
+            }
+        }
+    }
+
+    fn captured(
+        &mut self,
+        binding: u32,
+        document: &[u8],
+    ) -> Result<Result<(), Violation>, RunError> {
+        let target = &self.targets[binding as usize]; // The lifecycle knows how many there are.
+        if let Err(violation) = target.validator.validate(document) {
+            return Ok(Err(violation));
+        }
+        self.append(target.file, document)?;
+        self.sequence.documents += 1;
+        let progress = &self.progress.bindings[binding as usize];
+        progress.captured.fetch_add(1, Ordering::Relaxed);
+        progress
+            .captured_bytes
+            .fetch_add(document.len() as u64, Ordering::Relaxed);
+        if self.sequence.documents == 1 {
+            self.progress.in_sequence.store(true, Ordering::Relaxed);
+        }
+        Ok(Ok(()))
+    }
+
+    fn append(&mut self, file: FileId, document: &[u8]) -> Result<(), RunError> {
+        if document.contains(&b'\r') {
+            // A carriage return between tokens is JSON, and would break the line for some readers.
+            let document: Vec<u8> = document
+                .iter()
+                .map(|&byte| if byte == b'\r' { b' ' } else { byte })
+                .collect();
+            return Ok(self.files.append(file, &document)?);
+        }
+        Ok(self.files.append(file, document)?)
+    }
+
+    /// Ends a sequence. False if it cannot be committed any more.
+    fn checkpoint(
+        &mut self,
+        state: Option<ConnectorState<'_>>,
+        program: &str,
+    ) -> Result<bool, RunError> {
+        let unreadable = |source| ConnectorError::State {
+            program: program.to_owned(),
+            source,
+        };
+        let update = match state {
+            Some(state) => StateUpdate::from_wire(state.updated.get(), state.merge_patch)
+                .map_err(unreadable)?,
+            None => StateUpdate::empty(),
+        };
+        let documents = std::mem::take(&mut self.sequence).documents;
+        let migration = match (state, self.journal) {
+            (Some(state), Some(journal))
+                if std::mem::take(&mut self.is_first) && documents == 0 =>
+            {
+                self.migration(&update, state.updated.get(), journal)
+            }
+            _ => None,
+        };
+        self.is_first = false;
+        let mark = self.files.mark()?;
+        if documents > 0 || is_progress(state) {
+            self.progress.advanced();
+        }
+        self.progress.in_sequence.store(false, Ordering::Relaxed);
+        Ok(self.queue.add(Transaction {
+            update,
+            mark,
+            documents,
+            checkpoints: 1,
+            migration,
+        }))
+    }
+
+    /// Whether the first checkpoint of a session is the migration that the connector has logged.
+    fn migration(
+        &self,
+        update: &StateUpdate,
+        text: &str,
+        journal: &JournalMail,
+    ) -> Option<MigrationEntry> {
+        if !self.known.is_touched_by(update) {
+            return None; // A new binding's first state: nothing was there to be migrated.
+        }
+        let names = journal.wait(JOURNAL_PATIENCE)?;
+        Some(MigrationEntry {
+            names,
+            update: text.to_owned(),
+        })
+    }
+
+    /// Puts a document aside that cannot be committed.
+    fn rejected(&self, binding: u32, document: &[u8], violation: Violation) -> ReadEnd {
+        let target = &self.targets[binding as usize];
+        let at = Timestamp::now().strftime("%Y%m%dT%H%M%S%.6fZ");
+        let path = self
+            .rejected_dir
+            .join(self.capture)
+            .join(format!("{at}-{binding}.json"));
+        let written = path
+            .parent()
+            .map_or(Ok(()), std::fs::create_dir_all)
+            .and_then(|()| std::fs::write(&path, document));
+        if let Err(source) = written {
+            return ReadEnd::Rejected(RunError::Write { path, source });
+        }
+        ReadEnd::Rejected(RunError::Rejected {
+            binding: target.name.clone(),
+            collection: target.collection.clone(),
+            ordinal: self.sequence.documents + 1,
+            violation,
+            saved: path,
+        })
+    }
+}
+
+fn garbage(program: &str, line: &[u8], source: DecodeError) -> ConnectorError {
+    ConnectorError::Garbage {
+        program: program.to_owned(),
+        excerpt: excerpt(line),
+        source,
+    }
+}
+
+/// Whether a checkpoint without documents gets the capture on. A snapshot that found nothing new does not.
+fn is_progress(state: Option<ConnectorState<'_>>) -> bool {
+    state.is_some_and(|state| !state.updated.get().contains("\"snapshot\":"))
+}
+
+/// The bindings that had state when the session began.
+struct Known(Vec<String>);
+
+impl Known {
+    fn of(state: &Node) -> Self {
+        let states = state.pointer("/bindingStateV1").and_then(Node::as_object);
+        Self(
+            states
+                .into_iter()
+                .flat_map(|states| states.keys())
+                .map(str::to_owned)
+                .collect(),
+        )
+    }
+
+    fn is_touched_by(&self, update: &StateUpdate) -> bool {
+        let Some(patch) = update.as_merge_patch() else {
+            return true; // A replacement touches everything.
+        };
+        let bindings = patch.pointer("/bindingStateV1").and_then(Node::as_object);
+        bindings.is_some_and(|bindings| self.0.iter().any(|state_key| bindings.contains(state_key)))
+    }
+}
+
+/// Commits transactions, one after the other.
+struct Committer<'a> {
+    capture: &'a str,
+    version: &'a str,
+    store: &'a mut Store,
+    state: Node,
+    revision: u64,
+    totals: Totals,
+    /// Where acknowledgements go, if the connector wants them.
+    acknowledge: Option<&'a Mutex<Option<Input>>>,
+    program: &'a str,
+    progress: &'a Progress,
+    observer: &'a dyn Observer,
+    described_at: Option<Instant>,
+}
+
+impl Committer<'_> {
+    fn run(&mut self, queue: &Queue) -> Result<(), RunError> {
+        while let Some(transaction) = queue.take() {
+            self.commit(transaction)?;
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, transaction: Transaction) -> Result<(), RunError> {
+        transaction.mark.sync()?;
+        let before = transaction.migration.as_ref().map(|_| self.state.to_json());
+        let text = (!transaction.update.is_empty()).then(|| {
+            let state = std::mem::replace(&mut self.state, Node::Null);
+            self.state = transaction.update.apply(state);
+            self.state.to_json()
+        });
+        let migration =
+            transaction
+                .migration
+                .as_ref()
+                .zip(before.as_ref())
+                .map(|(migration, before)| Migration {
+                    kind: "migration",
+                    names: &migration.names,
+                    update: &migration.update,
+                    before,
+                    consents: "[]",
+                });
+        let at = Timestamp::now().to_string();
+        self.revision = self.store.commit(&Commit {
+            capture: self.capture,
+            expected_revision: self.revision,
+            state: text.as_deref(),
+            files: transaction.mark.lengths(),
+            documents: transaction.documents,
+            checkpoints: transaction.checkpoints,
+            connector: self.version,
+            at: &at,
+            migration,
+        })?;
+        self.totals.documents += transaction.documents;
+        self.totals.checkpoints += transaction.checkpoints;
+        self.totals.commits += 1;
+        self.acknowledge(transaction.checkpoints)?;
+        let is_due = self
+            .described_at
+            .is_none_or(|at| at.elapsed() >= DESCRIBE_INTERVAL);
+        if is_due {
+            self.progress.describe(&self.state);
+            self.described_at = Some(Instant::now());
+        }
+        self.observer.event(Event::Committed {
+            revision: self.revision,
+            documents: transaction.documents,
+            checkpoints: transaction.checkpoints,
+            is_migration: transaction.migration.is_some(),
+        });
+        Ok(())
+    }
+
+    fn acknowledge(&self, checkpoints: u64) -> Result<(), RunError> {
+        let Some(input) = self.acknowledge else {
+            return Ok(());
+        };
+        let input = input.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(input) = input {
+            let checkpoints =
+                u32::try_from(checkpoints).expect("far fewer checkpoints wait for a commit");
+            input.send(
+                &Request::Acknowledge(request::Acknowledge { checkpoints }),
+                self.program,
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Watches for a stop, and for idleness.
+struct Watch<'a> {
+    stop: &'a Stop,
+    until_idle: Option<Duration>,
+    progress: &'a Progress,
+    queue: &'a Queue,
+    input: &'a Mutex<Option<Input>>,
+    killer: Killer,
+    ending: &'a Mutex<Option<SessionEnd>>,
+    is_over: &'a std::sync::atomic::AtomicBool,
+}
+
+impl Watch<'_> {
+    fn run(&self) {
+        let end = loop {
+            if self.is_over() {
+                return;
+            }
+            if self.stop.wait(Urgency::None, self.next_look()) != Urgency::None {
+                break SessionEnd::Stopped;
+            }
+            if self.until_idle.is_some_and(|time| self.is_idle(time)) {
+                break SessionEnd::Idle;
+            }
+        };
+        *self.ending.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+        self.drain();
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    /// Without anything to look for, a stop or the end wakes this thread.
+    fn next_look(&self) -> Duration {
+        let left = self
+            .until_idle
+            .map(|time| time.saturating_sub(self.progress.idle()));
+        left.map_or(Duration::from_secs(3600), |left| left.max(TICK))
+    }
+
+    fn is_idle(&self, time: Duration) -> bool {
+        !self.progress.in_sequence.load(Ordering::Relaxed)
+            && self.progress.idle() >= time
+            && self.queue.is_idle()
+    }
+
+    /// Ends the connector: by the end of its input, then by a signal between two sequences, then by force.
+    fn drain(&self) {
+        *self.input.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let began = Instant::now();
+        let mut terminated_at: Option<Instant> = None;
+        while !self.is_over() {
+            if self.stop.wait(Urgency::Drain, TICK) == Urgency::Now
+                || began.elapsed() > DRAIN_PATIENCE
+            {
+                self.killer.kill();
+                return;
+            }
+            let is_silent = !self.progress.in_sequence.load(Ordering::Relaxed)
+                && self.progress.idle().min(began.elapsed()) >= DRAIN_SILENCE;
+            match terminated_at {
+                None if is_silent => {
+                    self.killer.terminate();
+                    terminated_at = Some(Instant::now());
+                }
+                Some(at) if at.elapsed() >= TERMINATE_PATIENCE => {
+                    self.killer.kill();
+                    return;
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Where a migration's journal record waits for its checkpoint.
+#[derive(Default)]
+struct JournalMail {
+    record: Mutex<Option<String>>,
+    arrived: Condvar,
+}
+
+impl JournalMail {
+    fn put(&self, record: String) {
+        *self.record.lock().unwrap_or_else(PoisonError::into_inner) = Some(record);
+        self.arrived.notify_all();
+    }
+
+    fn wait(&self, patience: Duration) -> Option<String> {
+        let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self
+            .arrived
+            .wait_timeout_while(record, patience, |record| record.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.take()
+    }
+}
+
+/// Passes log records on, and keeps the journal of a migration.
+fn tee(log: &LogSink, journal: &Arc<JournalMail>) -> LogSink {
+    let (log, journal) = (Arc::clone(log), Arc::clone(journal));
+    Arc::new(move |record: Record| {
+        if let Some(LogEvent::Migration(migration)) = record.event() {
+            journal.put(migration.to_string());
+        }
+        log(record);
+    })
+}

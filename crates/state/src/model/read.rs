@@ -1,0 +1,288 @@
+//! Reads the state of a binding, strictly, and says where it does not fit.
+
+use std::fmt::Display;
+
+use super::{
+    Backfill, Incremental, ModelError, Page, Part, RESERVED_SUBTASKS, ResourceState, Snapshot,
+    Unknown, binding_pointer,
+};
+use crate::cursor::Cursor;
+use crate::datetime::DateTime;
+use crate::leaf::Leaf;
+use crate::node::{Node, Object};
+
+pub(super) struct Reader<'a> {
+    state_key: &'a str,
+    /// From the binding's state to what is being read.
+    path: Vec<String>,
+}
+
+/// How the entries of one part look.
+struct Shape<T> {
+    member: &'static str,
+    /// Members of an entry; if any of them is there, the part is flat.
+    names: &'static [&'static str],
+    read: fn(&mut Reader<'_>, &Object) -> Result<T, ModelError>,
+}
+
+const INC: Shape<Incremental> = Shape {
+    member: "inc",
+    names: &["cursor"],
+    read: |reader, entry| reader.incremental(entry),
+};
+const BACKFILL: Shape<Backfill> = Shape {
+    member: "backfill",
+    names: &["cutoff", "next_page"],
+    read: |reader, entry| reader.backfill(entry),
+};
+const SNAPSHOT: Shape<Snapshot> = Shape {
+    member: "snapshot",
+    names: &["updated_at", "last_count", "last_digest"],
+    read: |reader, entry| reader.snapshot(entry),
+};
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(state_key: &'a str) -> Self {
+        Reader {
+            state_key,
+            path: Vec::new(),
+        }
+    }
+
+    pub(super) fn resource_state(&mut self, node: &Node) -> Result<ResourceState, ModelError> {
+        let nothing = Object::new();
+        let object = match node {
+            Node::Null => &nothing,
+            Node::Object(object) => object,
+            Node::Leaf(_) => return Err(self.error("is no object; the state of a binding is one")),
+        };
+        let (inc, unknown_inc) = self.part(object, &INC)?;
+        let (backfill, unknown_backfill) = self.part(object, &BACKFILL)?;
+        let (snapshot, unknown_snapshot) = self.part(object, &SNAPSHOT)?;
+        let last_initialized = self.optional(object, "last_initialized", Self::datetime)?;
+        let is_connector_initiated =
+            self.optional(object, "is_connector_initiated", Self::boolean)?;
+        let known = [
+            INC.member,
+            BACKFILL.member,
+            SNAPSHOT.member,
+            "last_initialized",
+            "is_connector_initiated",
+        ];
+        Ok(ResourceState {
+            inc,
+            backfill,
+            snapshot,
+            last_initialized,
+            is_connector_initiated: is_connector_initiated.unwrap_or(false),
+            unknown: Unknown {
+                members: others(object, &known),
+                inc: unknown_inc,
+                backfill: unknown_backfill,
+                snapshot: unknown_snapshot,
+            },
+        })
+    }
+
+    fn part<T>(
+        &mut self,
+        state: &Object,
+        shape: &Shape<T>,
+    ) -> Result<(Part<T>, Part<Object>), ModelError> {
+        let Some(node) = state.present(shape.member) else {
+            return Ok((Part::None, Part::None));
+        };
+        self.within(shape.member, |reader| {
+            let Some(object) = node.as_object() else {
+                return Err(
+                    reader.error("is no object; it holds one entry, or one for each subtask")
+                );
+            };
+            if shape
+                .names
+                .iter()
+                .any(|name| object.present(name).is_some())
+            {
+                reader.refuse_mixture(object, shape)?;
+                let entry = (shape.read)(reader, object)?;
+                return Ok((Part::Flat(entry), Part::Flat(others(object, shape.names))));
+            }
+            reader.keyed(object, shape)
+        })
+    }
+
+    fn keyed<T>(
+        &mut self,
+        object: &Object,
+        shape: &Shape<T>,
+    ) -> Result<(Part<T>, Part<Object>), ModelError> {
+        let mut entries = Vec::with_capacity(object.len());
+        let mut unknown = Vec::new();
+        for (name, node) in object.iter() {
+            let entry = match node {
+                Node::Null if RESERVED_SUBTASKS.contains(&name) => continue,
+                Node::Null => None,
+                _ => Some(self.within(name, |reader| {
+                    if RESERVED_SUBTASKS.contains(&name) {
+                        return Err(reader.error(&format!(
+                            "is a subtask named `{name}`, the name of a member; give the subtask another name"
+                        )));
+                    }
+                    let Some(entry) = node.as_object() else {
+                        return Err(reader.error("is no object; the entry of a subtask is one"));
+                    };
+                    unknown.push((name.to_owned(), Some(others(entry, shape.names))));
+                    (shape.read)(reader, entry)
+                })?),
+            };
+            entries.push((name.to_owned(), entry));
+        }
+        Ok((Part::Keyed(entries), Part::Keyed(unknown)))
+    }
+
+    /// An entry of its own beside entries of subtasks: what a migration left half done.
+    fn refuse_mixture<T>(&self, object: &Object, shape: &Shape<T>) -> Result<(), ModelError> {
+        for (name, node) in object.iter().filter(|(_, node)| !node.is_null()) {
+            let Some(inner) = node.as_object() else {
+                continue;
+            };
+            let reserved = shape.names.contains(&name) && name != "next_page";
+            if reserved {
+                return Err(self.error(&format!(
+                    "has an object as its `{name}`; if that is a subtask of this name, give it another name"
+                )));
+            }
+            if name != "next_page"
+                && shape
+                    .names
+                    .iter()
+                    .any(|member| inner.present(member).is_some())
+            {
+                return Err(self.error(&format!(
+                    "has an entry of its own and the subtask `{name}`; remove one of the two, or migrate again \
+                     from the state before"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn incremental(&mut self, entry: &Object) -> Result<Incremental, ModelError> {
+        Ok(Incremental {
+            cursor: self.required(entry, "cursor", Self::cursor)?,
+        })
+    }
+
+    fn backfill(&mut self, entry: &Object) -> Result<Backfill, ModelError> {
+        Ok(Backfill {
+            cutoff: self.required(entry, "cutoff", Self::cursor)?,
+            next_page: self.optional(entry, "next_page", Self::page)?,
+        })
+    }
+
+    fn snapshot(&mut self, entry: &Object) -> Result<Snapshot, ModelError> {
+        Ok(Snapshot {
+            updated_at: self.required(entry, "updated_at", Self::datetime)?,
+            last_count: self.required(entry, "last_count", Self::count)?,
+            last_digest: self.required(entry, "last_digest", Self::string)?,
+        })
+    }
+
+    fn cursor(&self, node: &Node) -> Result<Cursor, ModelError> {
+        Cursor::from_node(node).map_err(|error| self.error(&error))
+    }
+
+    fn datetime(&self, node: &Node) -> Result<DateTime, ModelError> {
+        DateTime::parse(&self.string(node)?).map_err(|error| self.error(&error))
+    }
+
+    fn page(&self, node: &Node) -> Result<Page, ModelError> {
+        let leaf = match node {
+            Node::Object(object) => return Ok(Page::Object(object.clone())),
+            Node::Null => None,
+            Node::Leaf(leaf) => Some(leaf),
+        };
+        let text = leaf
+            .and_then(Leaf::as_str)
+            .map(|text| Page::String(text.into_owned()));
+        text.or_else(|| leaf.and_then(Leaf::as_i64).map(Page::Integer))
+            .ok_or_else(|| {
+                self.error("is no page; a page is a string, an integer of 64 bits or an object")
+            })
+    }
+
+    fn string(&self, node: &Node) -> Result<String, ModelError> {
+        node.as_str()
+            .map(|text| text.into_owned())
+            .ok_or_else(|| self.error("is no string; it should be one"))
+    }
+
+    fn count(&self, node: &Node) -> Result<u64, ModelError> {
+        node.as_leaf()
+            .and_then(Leaf::as_u64)
+            .ok_or_else(|| self.error("is no count; an integer from 0 up is one"))
+    }
+
+    fn boolean(&self, node: &Node) -> Result<bool, ModelError> {
+        node.as_leaf()
+            .and_then(Leaf::as_bool)
+            .ok_or_else(|| self.error("is neither `true` nor `false`; it should be"))
+    }
+
+    fn optional<T>(
+        &mut self,
+        object: &Object,
+        name: &str,
+        read: fn(&Self, &Node) -> Result<T, ModelError>,
+    ) -> Result<Option<T>, ModelError> {
+        object
+            .present(name)
+            .map(|node| self.within(name, |reader| read(reader, node)))
+            .transpose()
+    }
+
+    fn required<T>(
+        &mut self,
+        object: &Object,
+        name: &str,
+        read: fn(&Self, &Node) -> Result<T, ModelError>,
+    ) -> Result<T, ModelError> {
+        match self.optional(object, name, read)? {
+            Some(value) => Ok(value),
+            None => Err(self.error(&format!(
+                "lacks `{name}`; add it, or remove the whole entry to start it over"
+            ))),
+        }
+    }
+
+    fn within<T>(
+        &mut self,
+        token: &str,
+        read: impl FnOnce(&mut Self) -> Result<T, ModelError>,
+    ) -> Result<T, ModelError> {
+        self.path.push(token.to_owned());
+        let result = read(self)?;
+        self.path.pop();
+        Ok(result)
+    }
+
+    fn error(&self, message: &(impl Display + ?Sized)) -> ModelError {
+        let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
+        ModelError {
+            state_key: Some(self.state_key.to_owned()),
+            pointer: binding_pointer(self.state_key, &path),
+            message: message.to_string(),
+        }
+    }
+}
+
+/// The members that are none of `known`, and not `null`.
+fn others(object: &Object, known: &[&str]) -> Object {
+    let mut others = Object::new();
+    for (key, node) in object.map().iter() {
+        if !node.is_null() && !known.contains(&&**key) {
+            others.insert_key(key.clone(), node.clone());
+        }
+    }
+    others
+}

@@ -1,0 +1,31 @@
+//! A plan, read back from its JSON: what one process planned, another shows.
+
+use serde::de::{Deserialize, Deserializer, Error};
+use serde_json::value::RawValue;
+
+use super::{BindingPlan, Plan};
+use crate::update::StateUpdate;
+
+impl<'de> Deserialize<'de> for Plan {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Members {
+            bindings: Vec<BindingPlan>,
+            update: Box<RawValue>,
+            update_bytes: usize,
+            before_bytes: usize,
+            after_bytes: usize,
+        }
+        let members = Members::deserialize(deserializer)?;
+        let update =
+            StateUpdate::from_wire(members.update.get(), true).map_err(D::Error::custom)?;
+        Ok(Plan {
+            bindings: members.bindings,
+            update,
+            update_bytes: members.update_bytes,
+            before_bytes: members.before_bytes,
+            after_bytes: members.after_bytes,
+        })
+    }
+}

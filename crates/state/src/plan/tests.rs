@@ -1,0 +1,642 @@
+use std::time::Duration;
+
+use super::*;
+use crate::migration::transform::{flat_to_keyed, flat_to_subtasks};
+use crate::migration::{Chain, Effects};
+
+fn node(text: &str) -> Node {
+    Node::parse(text).unwrap()
+}
+
+fn state_of(binding: &str) -> Node {
+    node(&format!(r#"{{"bindingStateV1":{{"K":{binding}}}}}"#))
+}
+
+/// The plan of one binding `K`, changed by a migration `step` that declares these effects.
+fn changed(before: &str, after: &str, effects: Effects) -> Result<BindingPlan, Refused> {
+    let terms = Terms {
+        declared: [("step".to_owned(), effects)].into_iter().collect(),
+        ..Terms::default()
+    };
+    let applied = [Applied {
+        migration: "step".into(),
+        state_key: "K".into(),
+    }];
+    let plan = survey(&state_of(before), &state_of(after), &[], &applied, &terms)?;
+    Ok(plan.bindings.into_iter().next().unwrap())
+}
+
+fn hours(hours: u64) -> Duration {
+    Duration::from_secs(hours * 3600)
+}
+
+#[test]
+fn each_change_of_a_resume_point_has_its_outcome() {
+    use Outcome::{Backfill, Keep, Retire, Rewind, Rewrite, Skip, Unknown};
+    let none = Effects::NONE;
+    for (what, before, after, effects, outcome, needs) in [
+        (
+            "nothing",
+            r#"{"inc":{"cursor":7}}"#,
+            r#"{"inc":{"cursor":7.0},"x":null}"#,
+            &none,
+            Keep,
+            None,
+        ),
+        (
+            "flat to keyed",
+            r#"{"inc":{"cursor":7}}"#,
+            r#"{"inc":{"a":{"cursor":7}}}"#,
+            &none,
+            Rewrite,
+            None,
+        ),
+        (
+            "the whole way back",
+            r#"{"inc":{"a":{"cursor":7}}}"#,
+            r#"{"inc":{"cursor":7}}"#,
+            &none,
+            Rewrite,
+            None,
+        ),
+        (
+            "a declared lag",
+            r#"{"inc":{"cursor":"2025-06-10T08:00:00Z"}}"#,
+            r#"{"inc":{"realtime":{"cursor":"2025-06-10T08:00:00Z"},"lookback":{"cursor":"2025-06-10T02:00:00Z"}}}"#,
+            &none.clone().rewind(hours(6)),
+            Rewind,
+            None,
+        ),
+        (
+            "more than the declared lag",
+            r#"{"inc":{"cursor":"2025-06-10T08:00:00Z"}}"#,
+            r#"{"inc":{"cursor":"2025-06-10T01:59:59Z"}}"#,
+            &none.clone().rewind(hours(6)),
+            Rewind,
+            Some(ConsentKind::Rewind),
+        ),
+        (
+            "an integer back",
+            r#"{"inc":{"cursor":7}}"#,
+            r#"{"inc":{"cursor":6}}"#,
+            &none.clone().rewind(hours(6)),
+            Rewind,
+            Some(ConsentKind::Rewind),
+        ),
+        (
+            "forward, as declared",
+            r#"{"inc":{"cursor":"2025-06-10T08:00:00Z"}}"#,
+            r#"{"inc":{"cursor":"2025-06-10T09:00:00Z"}}"#,
+            &none.clone().forward(hours(1)),
+            Skip,
+            Some(ConsentKind::Skip),
+        ),
+        (
+            "the earlier of two is not carried on",
+            r#"{"inc":{"a":{"cursor":7},"b":{"cursor":9}}}"#,
+            r#"{"inc":{"c":{"cursor":9}}}"#,
+            &none,
+            Skip,
+            Some(ConsentKind::Skip),
+        ),
+        (
+            "a subtask dropped",
+            r#"{"inc":{"a":{"cursor":7},"b":{"cursor":9}}}"#,
+            r#"{"inc":{"a":{"cursor":7}}}"#,
+            &none,
+            Backfill,
+            Some(ConsentKind::Backfill),
+        ),
+        (
+            "a reset",
+            r#"{"inc":{"cursor":7}}"#,
+            "null",
+            &none.clone().reset(),
+            Backfill,
+            Some(ConsentKind::Backfill),
+        ),
+        (
+            "retired",
+            r#"{"inc":{"cursor":7}}"#,
+            "null",
+            &none.clone().retire(),
+            Retire,
+            None,
+        ),
+        (
+            "a backfill again, as declared",
+            r#"{"inc":{"cursor":7}}"#,
+            r#"{"inc":{"cursor":9},"backfill":{"cutoff":9}}"#,
+            &none.clone().backfill(),
+            Backfill,
+            Some(ConsentKind::Backfill),
+        ),
+        (
+            "tuples",
+            r#"{"inc":{"cursor":["a"]}}"#,
+            r#"{"inc":{"cursor":["b"]}}"#,
+            &none,
+            Unknown,
+            Some(ConsentKind::Unknown),
+        ),
+        (
+            "the same tuple",
+            r#"{"inc":{"cursor":["a"]}}"#,
+            r#"{"inc":{"k":{"cursor":["a"]}}}"#,
+            &none,
+            Rewrite,
+            None,
+        ),
+        (
+            "an old shape, cursor found",
+            r#"{"inc":{"position":{"at":7}}}"#,
+            r#"{"inc":{"cursor":7}}"#,
+            &none,
+            Rewrite,
+            None,
+        ),
+        (
+            "an old shape, cursor not found",
+            r#"{"inc":{"position":{"at":7}}}"#,
+            r#"{"inc":{"cursor":6}}"#,
+            &none,
+            Unknown,
+            Some(ConsentKind::Unknown),
+        ),
+    ] {
+        let plan = changed(before, after, effects.clone())
+            .unwrap_or_else(|refused| panic!("{what}: {refused}"));
+        assert_eq!(
+            (plan.outcome, plan.needs),
+            (outcome, needs),
+            "{what}: {:?}",
+            plan.notes
+        );
+    }
+}
+
+#[test]
+fn what_is_always_a_bug_is_refused_whatever_the_consent() {
+    let none = Effects::NONE;
+    for (code, before, after, effects) in [
+        ("binding-lost", r#"{"inc":{"cursor":7}}"#, "null", &none),
+        ("binding-lost", r#"{"inc":{"cursor":7}}"#, "{}", &none),
+        (
+            "sibling-lost",
+            r#"{"inc":{"cursor":7},"last_initialized":"2025-01-01T00:00:00Z"}"#,
+            r#"{"inc":{"a":{"cursor":7}}}"#,
+            &none,
+        ),
+        (
+            "sibling-lost",
+            r#"{"inc":{"cursor":7},"is_connector_initiated":true}"#,
+            r#"{"inc":{"cursor":7}}"#,
+            &none,
+        ),
+        (
+            "sibling-lost",
+            r#"{"inc":{"cursor":7},"newer":1}"#,
+            r#"{"inc":{"cursor":7},"newer":2}"#,
+            &none,
+        ),
+        (
+            "sibling-lost",
+            r#"{"inc":{"cursor":7}}"#,
+            r#"{"inc":{"cursor":7},"added":2}"#,
+            &none,
+        ),
+        (
+            "sibling-lost",
+            r#"{"inc":{"cursor":7,"seen":[1]}}"#,
+            r#"{"inc":{"a":{"cursor":7}}}"#,
+            &none,
+        ),
+        (
+            "cursor-provenance",
+            r#"{"inc":{"cursor":7}}"#,
+            r#"{"inc":{"cursor":8}}"#,
+            &none,
+        ),
+        (
+            "cursor-provenance",
+            r#"{"inc":{"cursor":7}}"#,
+            r#"{"inc":{"a":{"cursor":8}}}"#,
+            &none,
+        ),
+        (
+            "cursor-provenance",
+            r#"{"inc":{"a":{"cursor":7}}}"#,
+            r#"{"inc":{"a":{"cursor":7},"b":{"cursor":8}}}"#,
+            &none,
+        ),
+        (
+            "cursor-provenance",
+            r#"{"snapshot":null}"#,
+            r#"{"inc":{"cursor":8}}"#,
+            &none,
+        ),
+        (
+            "cursor-provenance",
+            r#"{"inc":{"cursor":"2025-06-10T08:00:00Z"}}"#,
+            r#"{"inc":{"cursor":"2025-06-10T10:00:00Z"}}"#,
+            &none.clone().forward(hours(1)),
+        ),
+        (
+            "cursor-kind-changed",
+            r#"{"inc":{"cursor":"2025-06-10T08:00:00Z"}}"#,
+            r#"{"inc":{"cursor":1749542400}}"#,
+            &none,
+        ),
+        (
+            "cursor-kind-changed",
+            r#"{"inc":{"cursor":"2025-06-10T08:00:00Z"}}"#,
+            r#"{"inc":{"a":{"cursor":"2025-06-10T08:00:00.000000Z"}}}"#,
+            &none,
+        ),
+        (
+            "backfill-lost",
+            r#"{"inc":{"cursor":7},"backfill":{"cutoff":7,"next_page":"p"}}"#,
+            r#"{"inc":{"a":{"cursor":7}}}"#,
+            &none,
+        ),
+        (
+            "backfill-lost",
+            r#"{"inc":{"cursor":7},"backfill":{"cutoff":7,"next_page":"p"}}"#,
+            r#"{"inc":{"a":{"cursor":7}},"backfill":{"a":{"cutoff":7}}}"#,
+            &none,
+        ),
+        (
+            "backfill-reopened",
+            r#"{"inc":{"cursor":7}}"#,
+            r#"{"inc":{"cursor":7},"backfill":{"cutoff":7}}"#,
+            &none,
+        ),
+        (
+            "snapshot-lost",
+            r#"{"snapshot":{"updated_at":"2025-06-10T08:00:00Z","last_count":3,"last_digest":"d"},"inc":{"cursor":1}}"#,
+            r#"{"snapshot":{"updated_at":"2025-06-10T08:00:00Z","last_count":0,"last_digest":"d"},"inc":{"cursor":1}}"#,
+            &none,
+        ),
+        (
+            "not-decodable",
+            r#"{"inc":{"cursor":7}}"#,
+            r#"{"inc":{"cursor":7,"a":{"cursor":7}}}"#,
+            &none,
+        ),
+    ] {
+        let refused = changed(before, after, effects.clone()).expect_err(after);
+        assert_eq!(refused.code(), code, "{before} to {after}: {refused}");
+        assert!(
+            refused.to_string().contains("`step`"),
+            "{refused} names the migration"
+        );
+        assert!(
+            refused.to_string().contains(';'),
+            "{refused} says what to do"
+        );
+        if !matches!(refused, Refused::NotDecodable { .. }) {
+            assert!(
+                refused.to_string().contains("`K`"),
+                "{refused} names the binding"
+            );
+        }
+    }
+}
+
+#[test]
+fn m01_a_state_without_its_other_bindings_is_refused() {
+    let before = node(r#"{"bindingStateV1":{"a":{"inc":{"cursor":1}},"b":{"inc":{"cursor":2}}}}"#);
+    let after = node(r#"{"bindingStateV1":{"a":{"inc":{"x":{"cursor":1}}}}}"#);
+    let refused = plan(&before, &after, &[], &[], &Terms::default()).unwrap_err();
+    assert!(
+        matches!(&refused, Refused::BindingLost { state_key, .. } if state_key == "b"),
+        "{refused}"
+    );
+    let refused = plan(
+        &before,
+        &node(r#"{"other":1}"#),
+        &[],
+        &[],
+        &Terms::default(),
+    )
+    .unwrap_err();
+    assert!(matches!(&refused, Refused::BindingLost { .. }), "{refused}");
+}
+
+#[test]
+fn m02_siblings_of_what_is_migrated_are_kept_or_declared() {
+    let before =
+        r#"{"inc":{"cursor":7},"last_initialized":"2025-01-01T00:00:00Z","meta":{"a":1,"b":2}}"#;
+    let rebuilt = r#"{"inc":{"k":{"cursor":7}},"meta":{"a":1,"b":2}}"#;
+    let refused = changed(before, rebuilt, Effects::NONE).unwrap_err();
+    assert!(
+        matches!(&refused, Refused::SiblingLost { pointer, .. } if pointer == "/last_initialized"),
+        "{refused}"
+    );
+    assert!(changed(before, rebuilt, Effects::NONE.edits("/last_initialized")).is_ok());
+
+    let edited =
+        r#"{"inc":{"cursor":7},"last_initialized":"2025-01-01T00:00:00Z","meta":{"a":9,"b":2}}"#;
+    assert!(changed(before, edited, Effects::NONE.edits("/meta/a")).is_ok());
+    assert!(
+        changed(before, edited, Effects::NONE.edits("/meta/b")).is_err(),
+        "only what is declared"
+    );
+}
+
+#[test]
+fn m16_microseconds_that_leak_into_a_cutoff_are_refused() {
+    let before = r#"{"inc":{"cursor":"2025-06-10T08:00:00.250000Z"},"backfill":{"cutoff":"2025-06-10T08:00:00Z","next_page":"p"}}"#;
+    let after = r#"{"inc":{"cursor":"2025-06-10T08:00:00.250000Z"},"backfill":{"cutoff":"2025-06-10T08:00:00.000000Z","next_page":"p"}}"#;
+    let refused = changed(before, after, Effects::NONE).unwrap_err();
+    assert_eq!(refused.code(), "cursor-kind-changed");
+    assert!(
+        refused.to_string().contains("`/backfill/cutoff`"),
+        "{refused}"
+    );
+    assert!(refused.to_string().contains("microseconds"), "{refused}");
+}
+
+#[test]
+fn m06_leaving_a_finished_backfill_out_is_no_start_over_and_writing_it_again_is_refused() {
+    let before = r#"{"inc":{"cursor":7},"backfill":null}"#;
+    let plan = changed(before, r#"{"inc":{"a":{"cursor":7}}}"#, Effects::NONE).unwrap();
+    assert_eq!(plan.outcome, Outcome::Rewrite);
+    let again = r#"{"inc":{"a":{"cursor":7}},"backfill":{"a":{"cutoff":9}}}"#;
+    let refused = changed(r#"{"inc":{"a":{"cursor":7}}}"#, again, Effects::NONE).unwrap_err();
+    assert_eq!(refused.code(), "backfill-reopened");
+}
+
+#[test]
+fn a_new_subtask_with_a_backfill_of_its_own_is_named_and_is_neither_skip_nor_backfill() {
+    let before = r#"{"inc":{"cursor":7},"backfill":{"cutoff":7,"next_page":"p"}}"#;
+    let after = r#"{"inc":{"a":{"cursor":7},"b":{"cursor":9}},"backfill":{"a":{"cutoff":7,"next_page":"p"},"b":{"cutoff":9}}}"#;
+    let plan = changed(before, after, Effects::NONE).unwrap();
+    assert_eq!((plan.outcome, plan.needs), (Outcome::Rewrite, None));
+    assert_eq!(plan.notes, ["subtask `b` is new, and begins by itself"]);
+
+    let gap = r#"{"inc":{"a":{"cursor":7},"b":{"cursor":9}},"backfill":{"a":{"cutoff":7,"next_page":"p"},"b":{"cutoff":8}}}"#;
+    let refused = changed(before, gap, Effects::NONE).unwrap_err();
+    assert_eq!(
+        refused.code(),
+        "cursor-provenance",
+        "what lies between cutoff and cursor would be missed"
+    );
+}
+
+#[test]
+fn consent_is_named_per_kind_and_binding() {
+    let before = node(r#"{"bindingStateV1":{"a":{"inc":{"cursor":5}},"b":{"inc":{"cursor":5}}}}"#);
+    let after = node(r#"{"bindingStateV1":{"a":{"inc":{"cursor":4}},"b":{"inc":{"cursor":4}}}}"#);
+    let given = |texts: &[&str]| Terms {
+        consents: texts.iter().map(|text| text.parse().unwrap()).collect(),
+        ..Terms::default()
+    };
+    let refused = plan(&before, &after, &[], &[], &given(&["rewind:a", "skip:b"])).unwrap_err();
+    assert!(
+        matches!(&refused, Refused::ConsentMissing { needed } if needed[0].to_string() == "rewind:b")
+    );
+    assert_eq!(
+        refused.to_string(),
+        "an effect of the migration needs consent; look at the plan, and allow what is meant: `--allow rewind:b`"
+    );
+    assert!(plan(&before, &after, &[], &[], &given(&["rewind:a", "rewind:b"])).is_ok());
+    for text in ["rewind", "rewind:", "everything:a", ""] {
+        assert!(text.parse::<Consent>().is_err(), "{text}");
+    }
+    assert_eq!("skip:a:b".parse::<Consent>().unwrap().state_key, "a:b");
+}
+
+#[test]
+fn what_is_too_large_or_too_deep_is_refused() {
+    let (before, after) = (
+        state_of(r#"{"inc":{"cursor":1}}"#),
+        state_of(r#"{"inc":{"a":{"cursor":1}}}"#),
+    );
+    for (state_bytes, update_bytes, what) in [
+        (40, 1000, "migrated state"),
+        (1000, 40, "checkpoint of the migration"),
+    ] {
+        let terms = Terms {
+            budget: Budget {
+                state_bytes,
+                update_bytes,
+            },
+            ..Terms::default()
+        };
+        let refused = plan(&before, &after, &[], &[], &terms).unwrap_err();
+        assert!(
+            refused
+                .to_string()
+                .starts_with(&format!("the {what} would have")),
+            "{refused}"
+        );
+    }
+    let deep = format!("{}1{}", "[".repeat(126), "]".repeat(126));
+    let mut after = state_of(r#"{"inc":{"cursor":1}}"#);
+    let object = after
+        .pointer_mut("/bindingStateV1/K")
+        .and_then(Node::as_object_mut)
+        .unwrap();
+    object.insert("deep", Object::from_iter([("er", node(&deep))]));
+    let terms = Terms {
+        declared: Declared::default().everywhere(Effects::NONE.edits("/deep")),
+        ..Terms::default()
+    };
+    assert_eq!(
+        plan(&before, &after, &[], &[], &terms).unwrap_err(),
+        Refused::TooDeep { depth: 130 }
+    );
+}
+
+#[test]
+fn a_state_that_is_not_made_of_bindings_can_only_be_kept() {
+    let (before, other) = (node(r#"{"streams":[1]}"#), node(r#"{"streams":[2]}"#));
+    assert!(
+        plan(&before, &before, &[], &[], &Terms::default())
+            .unwrap()
+            .is_empty()
+    );
+    let refused = plan(&before, &other, &[], &[], &Terms::default()).unwrap_err();
+    assert!(
+        matches!(refused, Refused::ConsentMissing { needed } if needed[0].to_string() == "unknown:*")
+    );
+}
+
+#[test]
+fn a_member_beside_the_bindings_is_kept() {
+    let before = node(r#"{"bindingStateV1":{},"refresh_token":"x"}"#);
+    let refused = plan(
+        &before,
+        &node(r#"{"bindingStateV1":{}}"#),
+        &[],
+        &[],
+        &Terms::default(),
+    )
+    .unwrap_err();
+    assert!(matches!(refused, Refused::SiblingLost { pointer, .. } if pointer == "/refresh_token"));
+}
+
+/// A capture whose bindings change in every allowed way.
+fn capture() -> (Node, Chain, Vec<Binding>) {
+    let before = node(concat!(
+        r#"{"bindingStateV1":{"#,
+        r#""orders":{"inc":{"cursor":"2025-06-10T08:00:00Z"},"last_initialized":"2025-01-01T00:00:00Z"},"#,
+        r#""payouts":{"inc":{"cursor":"2025-06-09T07:30:00Z"},"backfill":{"cutoff":"2025-06-01T00:00:00Z","next_page":"b3BhcXVl"}},"#,
+        r#""refunds":{"inc":{"realtime":{"cursor":"2025-06-10T08:00:00Z"},"lookback":{"cursor":"2025-06-10T02:00:00Z"}}},"#,
+        r#""shop":{"snapshot":{"updated_at":"2025-06-10T08:00:00Z","last_count":3,"last_digest":"d"}}}}"#,
+    ));
+    let chain = Chain::new().with(flat_to_subtasks([
+        ("realtime", Duration::ZERO),
+        ("lookback", hours(6)),
+    ]));
+    let bound = |key: &str| Binding {
+        state_key: key.into(),
+        resource: Some(node("{}")),
+        is_active: true,
+    };
+    (
+        before,
+        chain,
+        vec![bound("orders"), bound("refunds"), bound("shop")],
+    )
+}
+
+#[test]
+fn a_plan_reads_in_eighty_columns() {
+    let (before, chain, bindings) = capture();
+    let migrated = chain.run(&before, &bindings).unwrap();
+    let terms = Terms {
+        declared: chain.declared(),
+        ..Terms::default()
+    };
+    let plan = plan(
+        &before,
+        &migrated.after,
+        &bindings,
+        &migrated.applied,
+        &terms,
+    )
+    .unwrap();
+    assert!(
+        plan.to_string()
+            .lines()
+            .all(|line| line.chars().count() <= 80)
+    );
+    insta::assert_snapshot!(plan);
+
+    let narrow = Terms {
+        declared: Declared::default(),
+        ..Terms::default()
+    };
+    let undeclared = survey(
+        &before,
+        &migrated.after,
+        &bindings,
+        &migrated.applied,
+        &narrow,
+    )
+    .unwrap();
+    insta::assert_snapshot!(undeclared);
+}
+
+#[test]
+fn a_plan_is_the_same_for_machines() {
+    let (before, chain, bindings) = capture();
+    let migrated = chain.run(&before, &bindings).unwrap();
+    let terms = Terms {
+        declared: chain.declared(),
+        ..Terms::default()
+    };
+    let plan = plan(
+        &before,
+        &migrated.after,
+        &bindings,
+        &migrated.applied,
+        &terms,
+    )
+    .unwrap();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&plan).unwrap());
+    let read: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
+    assert_eq!(read, plan, "what one process planned, another shows");
+    assert_eq!(plan.update.to_wire().len(), 1);
+    assert_eq!(plan.update.apply(before), migrated.after);
+}
+
+#[test]
+fn flat_to_keyed_is_a_rewrite_for_every_kind_of_cursor() {
+    for cursor in [r#""2025-06-10T08:00:00.123456Z""#, "7", r#"["a",7]"#] {
+        for backfill in [
+            "null",
+            r#"{"cutoff":7}"#,
+            r#"{"cutoff":7,"next_page":{"a":{"n":1}}}"#,
+        ] {
+            let before = state_of(&format!(
+                r#"{{"inc":{{"cursor":{cursor}}},"backfill":{backfill},"x":[1]}}"#
+            ));
+            let chain = Chain::new().with(flat_to_keyed("alpha"));
+            let migrated = chain.run(&before, &[]).unwrap();
+            let plan = plan(
+                &before,
+                &migrated.after,
+                &[],
+                &migrated.applied,
+                &Terms::default(),
+            )
+            .unwrap();
+            let binding = plan.binding("K").unwrap();
+            assert_eq!(binding.outcome, Outcome::Rewrite, "{before}");
+            assert_eq!(binding.migrations, ["flat-to-keyed"]);
+        }
+    }
+}
+
+#[test]
+fn the_recorded_migrations_of_outreach_come_out_as_they_did() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../../shared/reference/golden/outreach-state-migration-cases.json"
+    );
+    let Ok(text) = std::fs::read_to_string(path) else {
+        eprintln!("skipped: the recorded cases are not in this checkout");
+        return;
+    };
+    let recorded: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let chain = Chain::new().with(flat_to_subtasks([
+        ("realtime", Duration::ZERO),
+        ("lookback", hours(6)),
+    ]));
+    let terms = Terms {
+        declared: chain.declared(),
+        ..Terms::default()
+    };
+    for case in recorded["cases"].as_array().unwrap() {
+        let before = Node::from_value(&case["stateBefore"]);
+        let migrated = chain.run(&before, &[]).unwrap();
+        assert_eq!(
+            migrated.after,
+            Node::from_value(&case["stateAfter"]),
+            "{}",
+            case["name"]
+        );
+        let plan = plan(&before, &migrated.after, &[], &migrated.applied, &terms).unwrap();
+        let sent: Vec<Node> = plan
+            .update
+            .to_wire()
+            .iter()
+            .map(|one| node(&one.updated))
+            .collect();
+        let patches: Vec<Node> = case["patches"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(Node::from_value)
+            .collect();
+        assert_eq!(sent, patches, "{}", case["name"]);
+        assert!(
+            chain.run(&migrated.after, &[]).unwrap().applied.is_empty(),
+            "{}",
+            case["name"]
+        );
+    }
+}
