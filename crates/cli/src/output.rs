@@ -288,7 +288,7 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 /// Prints a line of data, which leaves at once.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn print_line(line: &str) -> Result<(), Failure> {
     print(&format!("{line}\n"))
 }

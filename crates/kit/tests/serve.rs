@@ -342,7 +342,8 @@ fn sequences_of_tasks_that_capture_at_once_leave_unbroken() {
     let connector = Scripted::new(move || vec![big("a"), big("b"), big("c"), big("d")]);
     let bindings = ["a", "b", "c", "d"].map(binding);
     let mut capture = Capture::open(connector, open(&bindings, json!({})));
-    let output = capture.until(|lines| streams(lines).len() == 4 + 12);
+    let is_whole = |lines: &[Value]| lines.last().is_some_and(|line| support::kind(line) == "checkpoint") && streams(lines).len() == 4 + 12;
+    let output = capture.until(is_whole);
     capture.stop().unwrap();
     for (docs, update) in streams(&output).into_iter().filter(|(docs, _)| !docs.is_empty()) {
         assert_eq!(docs.len(), 3_000);

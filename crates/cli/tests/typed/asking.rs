@@ -167,6 +167,16 @@ fn a_plan_is_shown_and_nothing_is_changed() {
     let json = shop.staunch("migrate plan --exit-code --json");
     assert_eq!((json.code, &json.json()["ok"]), (Some(5), &json!(true)));
     assert_eq!(shop.staunch("state --json").stdout, before);
+
+    shop.write(".staunch/lock", &format!("{}\n", std::process::id()));
+    let running = shop.staunch("migrate plan");
+    assert!(
+        running
+            .stderr
+            .contains("a plan of its last committed state"),
+        "{}",
+        running.stderr
+    );
 }
 
 #[test]
@@ -181,7 +191,6 @@ read -r line; echo '{\"spec\":{\"protocol\":3032023,\"configSchema\":{},\"resour
 fn a_connector_that_refuses_to_migrate_is_a_refusal() {
     let shop = planner();
     std::fs::copy(shop.dir().join("connector"), shop.dir().join("current")).unwrap();
-    shop.write("next", "");
     let refusing = shop.read("connector.new").replace(
         "cat > /dev/null; echo",
         "cat > /dev/null; echo 'SKIP of orders is not consented to' >&2; exit 6; echo",

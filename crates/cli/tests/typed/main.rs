@@ -1,5 +1,6 @@
 //! The command as it is typed: in a fresh folder, with all of its output and its exit code compared.
 #![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "all of this is a test, its helpers too")]
 
 mod asking;
 mod help;
