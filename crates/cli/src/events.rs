@@ -106,7 +106,6 @@ impl<'a> Line<'a> {
             },
             Event::Applied { description } => Line::Applied { ts, description },
             Event::Opened { bindings } => Line::Opened { ts, bindings },
-            Event::Log { record } => Line::log(record),
             Event::Committed {
                 revision,
                 documents,

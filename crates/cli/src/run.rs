@@ -152,6 +152,7 @@ fn listen(
         stop.request();
         // A connector that is being asked something cannot be stopped at a checkpoint: there is none. Nothing was captured yet.
         if nth > 1 && is_preparing.load(Ordering::SeqCst) {
+            staunch_runtime::kill_connectors(); // They are in groups of their own, which the terminal's signal does not reach.
             std::process::exit(Exit::Interrupted as i32);
         }
     };

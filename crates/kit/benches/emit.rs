@@ -68,7 +68,10 @@ fn records(size: &str) -> Vec<Order> {
         updated_at: "2026-11-22T13:04:05.123Z".into(),
         active: true,
         score: 17.25,
-        owner: Owner { id: 42, email: "someone@example.com".into() },
+        owner: Owner {
+            id: 42,
+            email: "someone@example.com".into(),
+        },
         city: "Winnipeg".into(),
         note: None,
         lines: (0..lines).map(line).collect(),
@@ -77,7 +80,10 @@ fn records(size: &str) -> Vec<Order> {
 }
 
 fn ready(records: &[Order]) -> Vec<Vec<u8>> {
-    records.iter().map(|record| serde_json::to_vec(record).unwrap()).collect()
+    records
+        .iter()
+        .map(|record| serde_json::to_vec(record).unwrap())
+        .collect()
 }
 
 #[derive(Clone, Copy)]
@@ -100,18 +106,31 @@ impl Connector for FromMemory {
     const DOCUMENTATION_URL: &'static str = "https://example.com/from-memory";
 
     async fn resources(&self, _: &Config) -> Result<Vec<Resource>, BoxError> {
-        let (mode, records, ready) = (self.mode, Arc::clone(&self.records), Arc::clone(&self.ready));
+        let (mode, records, ready) = (
+            self.mode,
+            Arc::clone(&self.records),
+            Arc::clone(&self.ready),
+        );
         let state = Node::parse(r#"{"backfill":{"cutoff":1,"next_page":null}}"#)?;
         let documents = Resource::new("documents").key(["/id"]).initial_state(state);
-        Ok(vec![documents.backfill(move |_, _, emit| backfill(mode, Arc::clone(&records), Arc::clone(&ready), emit))])
+        Ok(vec![documents.backfill(move |_, _, emit| {
+            backfill(mode, Arc::clone(&records), Arc::clone(&ready), emit)
+        })])
     }
 }
 
-async fn backfill(mode: Mode, records: Arc<Vec<Order>>, ready: Arc<Vec<Vec<u8>>>, mut emit: Pages) -> FetchResult {
+async fn backfill(
+    mode: Mode,
+    records: Arc<Vec<Order>>,
+    ready: Arc<Vec<Vec<u8>>>,
+    mut emit: Pages,
+) -> FetchResult {
     for sequence in 1..=DOCUMENTS / PER_CHECKPOINT {
         match mode {
             Mode::Raw => ready.iter().try_for_each(|document| emit.raw(document))?,
-            Mode::Typed => records.iter().try_for_each(|record| emit.document(record))?,
+            Mode::Typed => records
+                .iter()
+                .try_for_each(|record| emit.document(record))?,
         }
         emit.checkpoint(Page::String(sequence.to_string())).await?;
     }
@@ -154,36 +173,51 @@ fn requests() -> Vec<u8> {
 }
 
 fn emit(bencher: Bencher<'_, '_>, size: &str, mode: Mode) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let records = records(size);
     let ready = ready(&records);
     let (documents, bytes) = (DOCUMENTS, ready[0].len() * DOCUMENTS);
-    let connector = FromMemory { mode, records: Arc::new(records), ready: Arc::new(ready) };
+    let connector = FromMemory {
+        mode,
+        records: Arc::new(records),
+        ready: Arc::new(ready),
+    };
     let requests = requests();
-    bencher.counter(ItemsCount::new(documents)).counter(BytesCount::new(bytes)).bench_local(|| {
-        // Its end says that the capture is to stop; so it stays open until there is no more to do.
-        let (input, mut way_in) = std::io::pipe().unwrap();
-        way_in.write_all(&requests).unwrap();
-        runtime.block_on(staunch::serve(&connector, input, Box::new(Nowhere))).unwrap();
-    });
+    bencher
+        .counter(ItemsCount::new(documents))
+        .counter(BytesCount::new(bytes))
+        .bench_local(|| {
+            // Its end says that the capture is to stop; so it stays open until there is no more to do.
+            let (input, mut way_in) = std::io::pipe().unwrap();
+            way_in.write_all(&requests).unwrap();
+            runtime
+                .block_on(staunch::serve(&connector, input, Box::new(Nowhere)))
+                .unwrap();
+        });
 }
 
 fn floor(bencher: Bencher<'_, '_>, size: &str, append: impl Fn(&Order, &[u8], &mut Vec<u8>)) {
     let records = records(size);
     let ready = ready(&records);
     let bytes = ready[0].len() * DOCUMENTS;
-    bencher.counter(ItemsCount::new(DOCUMENTS)).counter(BytesCount::new(bytes)).bench_local(|| {
-        let mut buffer = Vec::new();
-        for _ in 0..DOCUMENTS / PER_CHECKPOINT {
-            buffer.clear();
-            for (record, ready) in records.iter().zip(&ready) {
-                buffer.extend_from_slice(b"{\"captured\":{\"binding\":0,\"doc\":");
-                append(record, ready, &mut buffer);
-                buffer.extend_from_slice(b"}}\n");
+    bencher
+        .counter(ItemsCount::new(DOCUMENTS))
+        .counter(BytesCount::new(bytes))
+        .bench_local(|| {
+            let mut buffer = Vec::new();
+            for _ in 0..DOCUMENTS / PER_CHECKPOINT {
+                buffer.clear();
+                for (record, ready) in records.iter().zip(&ready) {
+                    buffer.extend_from_slice(b"{\"captured\":{\"binding\":0,\"doc\":");
+                    append(record, ready, &mut buffer);
+                    buffer.extend_from_slice(b"}}\n");
+                }
+                Nowhere.write_all(&buffer).unwrap();
             }
-            Nowhere.write_all(&buffer).unwrap();
-        }
-    });
+        });
 }
 
 #[divan::bench(args = SIZES, sample_count = 30, sample_size = 1)]
@@ -193,7 +227,9 @@ fn raw(bencher: Bencher<'_, '_>, size: &str) {
 
 #[divan::bench(args = SIZES, sample_count = 30, sample_size = 1)]
 fn raw_floor(bencher: Bencher<'_, '_>, size: &str) {
-    floor(bencher, size, |_, ready, buffer| buffer.extend_from_slice(ready));
+    floor(bencher, size, |_, ready, buffer| {
+        buffer.extend_from_slice(ready)
+    });
 }
 
 #[divan::bench(args = SIZES, sample_count = 30, sample_size = 1)]
@@ -203,5 +239,7 @@ fn document(bencher: Bencher<'_, '_>, size: &str) {
 
 #[divan::bench(args = SIZES, sample_count = 30, sample_size = 1)]
 fn document_floor(bencher: Bencher<'_, '_>, size: &str) {
-    floor(bencher, size, |record, _, buffer| serde_json::to_writer(buffer, record).unwrap());
+    floor(bencher, size, |record, _, buffer| {
+        serde_json::to_writer(buffer, record).unwrap()
+    });
 }

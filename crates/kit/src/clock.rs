@@ -28,3 +28,18 @@ impl Clock {
         now.round(Unit::Microsecond).unwrap_or(now)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_simulated_clock_moves_with_the_waits() {
+        let start: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let clock = Clock::Simulated(start, Instant::now());
+        tokio::time::sleep(Duration::from_secs(90)).await;
+        assert_eq!(clock.now().to_string(), "2026-03-01T12:01:30Z");
+    }
+}

@@ -22,7 +22,16 @@ pub struct Migrating<'a, C> {
     pub bindings: &'a [Binding],
     /// The part of the key space that this process captures.
     pub range: RangeSpec,
-    pub(crate) may_ask_source: bool,
+    pub(crate) purpose: Purpose,
+}
+
+/// What a migration is run for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To open the capture: what needs a person's consent is refused.
+    Open,
+    /// To be looked at: what needs consent is named, and the source is asked only if that is allowed.
+    Look { may_ask_source: bool },
 }
 
 /// What a migration answers.
@@ -72,10 +81,14 @@ impl<C> Migrating<'_, C> {
     /// # Errors
     /// When the source may not be asked. Pass it on.
     pub fn ask_source(&self) -> Result<(), SourceNeeded> {
-        if self.may_ask_source {
-            Ok(())
-        } else {
-            Err(SourceNeeded)
+        match self.purpose {
+            Purpose::Open
+            | Purpose::Look {
+                may_ask_source: true,
+            } => Ok(()),
+            Purpose::Look {
+                may_ask_source: false,
+            } => Err(SourceNeeded),
         }
     }
 }
@@ -99,7 +112,11 @@ pub(crate) async fn plan<C: Connector>(
         declared,
         ..Terms::default()
     };
-    let plan = staunch_state::plan(
+    let make = match migrating.purpose {
+        Purpose::Open => staunch_state::plan,
+        Purpose::Look { .. } => staunch_state::survey,
+    };
+    let plan = make(
         migrating.state,
         &state,
         migrating.bindings,

@@ -27,7 +27,7 @@ use crate::capture::{
 use crate::config;
 use crate::connector::Connector;
 use crate::log;
-use crate::migrate::{self, Migrating, Planned};
+use crate::migrate::{self, Migrating, Planned, Purpose};
 use crate::resource::{Functions, Resource};
 use crate::resource_config::ResourceConfig;
 use crate::spool::Spool;
@@ -59,7 +59,7 @@ pub(crate) struct Migrated<C> {
 pub(crate) async fn migrate<C: Connector>(
     connector: &C,
     open: &request::Open,
-    may_ask_source: bool,
+    purpose: Purpose,
 ) -> Result<Migrated<C::Config>, BoxError> {
     let config: C::Config = config::decode(open.capture.config.get())?;
     let configs = resource_configs(&open.capture.bindings)?;
@@ -74,7 +74,7 @@ pub(crate) async fn migrate<C: Connector>(
         state: &state,
         bindings: &bindings,
         range: open.range,
-        may_ask_source,
+        purpose,
     };
     let planned = migrate::plan(connector, &migrating).await?;
     let state = ConnectorState::new(
@@ -82,6 +82,15 @@ pub(crate) async fn migrate<C: Connector>(
             .as_ref()
             .map_or(state, |planned| planned.state.clone()),
     )?;
+    if let Some(state_key) = state.backfill_requests().next() {
+        let problem = format!(
+            "a backfill of `{state_key}` is requested in the state, which this version does not support"
+        );
+        return Err(format!(
+            "{problem}; remove the request, or let the connector that made it carry it out"
+        )
+        .into());
+    }
     state.decode()?; // A state that cannot be read is never taken for an empty one.
     Ok(Migrated {
         config,
@@ -101,7 +110,7 @@ pub(crate) async fn prepare<C: Connector>(
         configs,
         state,
         planned,
-    } = migrate(connector, open, true).await?;
+    } = migrate(connector, open, Purpose::Open).await?;
     let mut resources = connector.resources(&config).await?;
     let mut bindings = Vec::with_capacity(configs.len());
     for ((index, config), binding) in (0..).zip(configs).zip(&open.capture.bindings) {

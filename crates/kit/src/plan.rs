@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 
 use crate::capture::{BoxError, error_chain};
 use crate::connector::Connector;
+use crate::migrate::Purpose;
 use crate::{log, open};
 
 pub(crate) const USAGE: &str = "\
@@ -60,7 +61,7 @@ async fn plan(
     let Request::Open(open) = decode_request(line)? else {
         return Err("standard input holds another request; give it an `open` request".into());
     };
-    let migrated = open::migrate(connector, &open, may_ask_source).await?;
+    let migrated = open::migrate(connector, &open, Purpose::Look { may_ask_source }).await?;
     let mut text = match &migrated.planned {
         None => "null".to_owned(),
         Some(planned) => serde_json::to_string(&planned.plan)?,

@@ -1,5 +1,7 @@
 //! A connector, served over pipes in this process: what goes in, what comes out, and in which order.
 
+#![allow(clippy::unwrap_used)] // A test that cannot go on says so by failing.
+
 mod support;
 
 use std::sync::Arc;
@@ -28,7 +30,11 @@ fn counting(name: &'static str, end: u64) -> Resource {
         }
         Ok(())
     };
-    Resource::new(name).key(["/id"]).interval(Duration::from_millis(20)).initial_state(inc(0)).incremental(count)
+    Resource::new(name)
+        .key(["/id"])
+        .interval(Duration::from_millis(20))
+        .initial_state(inc(0))
+        .incremental(count)
 }
 
 #[test]
@@ -43,30 +49,47 @@ fn spec_comes_first_and_other_requests_follow_on_the_same_stream() {
     ];
     let output = Capture::run(connector, &requests).expect("all is served");
     assert_eq!(output[0].pointer("/spec/protocol"), Some(&json!(3_032_023)));
-    assert_eq!(output[0].pointer("/spec/resourcePathPointers"), Some(&json!(["/name"])));
+    assert_eq!(
+        output[0].pointer("/spec/resourcePathPointers"),
+        Some(&json!(["/name"]))
+    );
     let found = &output[1]["discovered"]["bindings"][0];
-    assert_eq!(found["resourceConfig"], json!({"name": "numbers", "interval": "PT0.02S"}));
+    assert_eq!(
+        found["resourceConfig"],
+        json!({"name": "numbers", "interval": "PT0.02S"})
+    );
     assert_eq!(found["key"], json!(["/id"]));
     assert_eq!(found["documentSchema"]["x-infer-schema"], json!(true));
-    assert_eq!(output[2], json!({"validated": {"bindings": [{"resourcePath": ["numbers"]}]}}));
+    assert_eq!(
+        output[2],
+        json!({"validated": {"bindings": [{"resourcePath": ["numbers"]}]}})
+    );
     assert_eq!(output[3], json!({"applied": {}}));
 }
 
 #[test]
 fn all_that_is_wrong_with_a_capture_is_said_at_once() {
     let rows = |_: Rows| async { Ok(()) };
-    let connector = Scripted::new(move || vec![Resource::new("rows").key(["/_meta/row_id"]).snapshot(rows)]);
+    let connector =
+        Scripted::new(move || vec![Resource::new("rows").key(["/_meta/row_id"]).snapshot(rows)]);
     let of = |name: &str| json!({"resourceConfig": {"name": name}, "collection": support::collection("a/x", &["/id"])});
     let request = json!({"validate": {"name": "a/b", "connectorType": "LOCAL", "config": {}, "bindings": [of("nope"), of("rows"), of("nada")]}});
     let error = Capture::run(connector, &[request]).unwrap_err();
-    for expected in ["`nope` was not found", "`nada` was not found", "must be keyed on /_meta/row_id"] {
+    for expected in [
+        "`nope` was not found",
+        "`nada` was not found",
+        "must be keyed on /_meta/row_id",
+    ] {
         assert!(error.contains(expected), "{error}");
     }
 }
 
 #[test]
 fn a_new_binding_is_initialised_and_then_captured_by_checkpoints() {
-    let mut capture = Capture::open(Scripted::new(|| vec![counting("numbers", 3)]), open(&[binding("numbers")], json!({})));
+    let mut capture = Capture::open(
+        Scripted::new(|| vec![counting("numbers", 3)]),
+        open(&[binding("numbers")], json!({})),
+    );
     let output = capture.until(|lines| lines.len() == 4 + 3);
     capture.stop().unwrap();
     assert_eq!(output[0], json!({"opened": {}}));
@@ -74,19 +97,37 @@ fn a_new_binding_is_initialised_and_then_captured_by_checkpoints() {
     assert_eq!(initial["inc"], json!({"cursor": 0}));
     assert!(initial["last_initialized"].is_string());
     let kinds: Vec<_> = output[2..].iter().map(support::kind).collect();
-    assert_eq!(kinds, ["captured", "captured", "checkpoint", "captured", "checkpoint"]);
-    assert_eq!(state_of(&output)["bindingStateV1"]["numbers"]["inc"], json!({"cursor": 3}));
+    assert_eq!(
+        kinds,
+        [
+            "captured",
+            "captured",
+            "checkpoint",
+            "captured",
+            "checkpoint"
+        ]
+    );
+    assert_eq!(
+        state_of(&output)["bindingStateV1"]["numbers"]["inc"],
+        json!({"cursor": 3})
+    );
 }
 
 #[test]
 fn a_state_without_a_date_of_initialisation_is_stamped_whole() {
     let state = json!({"bindingStateV1": {"numbers": {"inc": {"cursor": 3}}}});
-    let mut capture = Capture::open(Scripted::new(|| vec![counting("numbers", 3)]), open(&[binding("numbers")], state));
+    let mut capture = Capture::open(
+        Scripted::new(|| vec![counting("numbers", 3)]),
+        open(&[binding("numbers")], state),
+    );
     let output = capture.until(|lines| lines.len() == 2);
     capture.stop().unwrap();
     let stamped = &output[1]["checkpoint"]["state"];
     assert_eq!(stamped["mergePatch"], json!(true));
-    assert_eq!(stamped["updated"]["bindingStateV1"]["numbers"]["inc"], json!({"cursor": 3}));
+    assert_eq!(
+        stamped["updated"]["bindingStateV1"]["numbers"]["inc"],
+        json!({"cursor": 3})
+    );
     assert!(stamped["updated"]["bindingStateV1"]["numbers"]["last_initialized"].is_string());
 }
 
@@ -99,16 +140,21 @@ fn keyed(name: &'static str) -> Resource {
         }
         Ok(())
     };
-    Resource::new(name).key(["/id"]).interval(Duration::from_millis(20)).incremental_each(fetch)
+    Resource::new(name)
+        .key(["/id"])
+        .interval(Duration::from_millis(20))
+        .incremental_each(fetch)
 }
 
 #[test]
 fn a_migration_is_one_checkpoint_after_opened_and_nothing_starts_before_it_is_durable() {
-    let connector = Scripted::new(|| vec![keyed("numbers")]).migrating(|| Chain::new().with(transform::flat_to_keyed("main")));
+    let connector = Scripted::new(|| vec![keyed("numbers")])
+        .migrating(|| Chain::new().with(transform::flat_to_keyed("main")));
     let state = json!({"bindingStateV1": {"numbers": {"inc": {"cursor": 7}, "last_initialized": "2026-01-01T00:00:00Z"}}});
     let mut capture = Capture::open(connector, open(&[binding("numbers")], state));
     let before = capture.until_quiet(Duration::from_millis(300));
-    let update = json!({"bindingStateV1": {"numbers": {"inc": {"cursor": null, "main": {"cursor": 7}}}}});
+    let update =
+        json!({"bindingStateV1": {"numbers": {"inc": {"cursor": null, "main": {"cursor": 7}}}}});
     let expected = [
         json!({"opened": {"explicitAcknowledgements": true}}),
         json!({"checkpoint": {"state": {"updated": update, "mergePatch": true}}}),
@@ -118,12 +164,16 @@ fn a_migration_is_one_checkpoint_after_opened_and_nothing_starts_before_it_is_du
     let after = capture.until(|lines| lines.len() == 4);
     capture.stop().unwrap();
     assert_eq!(after[2]["captured"]["doc"], json!({"id": "main-8"}));
-    assert_eq!(after[3]["checkpoint"]["state"]["updated"], json!({"bindingStateV1": {"numbers": {"inc": {"main": {"cursor": 8}}}}}));
+    assert_eq!(
+        after[3]["checkpoint"]["state"]["updated"],
+        json!({"bindingStateV1": {"numbers": {"inc": {"main": {"cursor": 8}}}}})
+    );
 }
 
 #[test]
 fn a_migrated_state_is_not_migrated_again() {
-    let connector = Scripted::new(|| vec![keyed("numbers")]).migrating(|| Chain::new().with(transform::flat_to_keyed("main")));
+    let connector = Scripted::new(|| vec![keyed("numbers")])
+        .migrating(|| Chain::new().with(transform::flat_to_keyed("main")));
     let state = json!({"bindingStateV1": {"numbers": {"inc": {"main": {"cursor": 8}}, "last_initialized": "2026-01-01T00:00:00Z"}}});
     let mut capture = Capture::open(connector, open(&[binding("numbers")], state));
     let output = capture.until_quiet(Duration::from_millis(200));
@@ -133,7 +183,8 @@ fn a_migrated_state_is_not_migrated_again() {
 
 #[test]
 fn a_runtime_that_goes_before_it_acknowledges_ends_the_capture_with_nothing_else_done() {
-    let connector = Scripted::new(|| vec![keyed("numbers")]).migrating(|| Chain::new().with(transform::flat_to_keyed("main")));
+    let connector = Scripted::new(|| vec![keyed("numbers")])
+        .migrating(|| Chain::new().with(transform::flat_to_keyed("main")));
     let state = json!({"bindingStateV1": {"numbers": {"inc": {"cursor": 7}, "last_initialized": "2026-01-01T00:00:00Z"}}});
     let mut capture = Capture::open(connector, open(&[binding("numbers")], state));
     capture.until(|lines| lines.len() == 2);
@@ -151,7 +202,11 @@ impl Step for Forgetful {
     fn applies(&self, _: &staunch::state::Binding, state: &staunch::state::Object) -> bool {
         state.contains("last_initialized")
     }
-    fn migrate(&self, _: &staunch::state::Binding, mut state: staunch::state::Object) -> Result<staunch::state::Object, staunch::state::MigrationError> {
+    fn migrate(
+        &self,
+        _: &staunch::state::Binding,
+        mut state: staunch::state::Object,
+    ) -> Result<staunch::state::Object, staunch::state::MigrationError> {
         state.remove("last_initialized");
         Ok(state)
     }
@@ -164,14 +219,37 @@ impl Step for Forgetful {
 fn nothing_is_written_when_a_state_cannot_be_opened() {
     let stamped = |members: Value| {
         let mut state = json!({"last_initialized": "2026-01-01T00:00:00Z"});
-        state.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        state
+            .as_object_mut()
+            .unwrap()
+            .extend(members.as_object().unwrap().clone());
         json!({"bindingStateV1": {"numbers": state}})
     };
     for (what, chain, state, expected) in [
-        ("refused", Chain::new as fn() -> Chain, json!([1]), "not an object"),
-        ("undecodable", Chain::new, stamped(json!({"inc": {"cursor": -1}})), "/bindingStateV1/numbers/inc/cursor"),
-        ("checked", || Chain::new().with(Forgetful), stamped(json!({"inc": {"cursor": 1}})), "forgetful"),
-        ("reserved", || Chain::new().with(transform::flat_to_keyed("cursor")), stamped(json!({"inc": {"cursor": 1}})), "cursor"),
+        (
+            "refused",
+            Chain::new as fn() -> Chain,
+            json!([1]),
+            "not an object",
+        ),
+        (
+            "undecodable",
+            Chain::new,
+            stamped(json!({"inc": {"cursor": -1}})),
+            "/bindingStateV1/numbers/inc/cursor",
+        ),
+        (
+            "checked",
+            || Chain::new().with(Forgetful),
+            stamped(json!({"inc": {"cursor": 1}})),
+            "forgetful",
+        ),
+        (
+            "reserved",
+            || Chain::new().with(transform::flat_to_keyed("cursor")),
+            stamped(json!({"inc": {"cursor": 1}})),
+            "cursor",
+        ),
     ] {
         let connector = Scripted::new(|| vec![counting("numbers", 3)]).migrating(chain);
         let capture = Capture::open(connector, open(&[binding("numbers")], state));
@@ -184,34 +262,68 @@ fn nothing_is_written_when_a_state_cannot_be_opened() {
 
 #[test]
 fn a_disabled_bindings_state_is_migrated_with_the_others() {
-    let connector = Scripted::new(|| vec![keyed("numbers")]).migrating(|| Chain::new().with(transform::flat_to_keyed("main")));
+    let connector = Scripted::new(|| vec![keyed("numbers")])
+        .migrating(|| Chain::new().with(transform::flat_to_keyed("main")));
     let entry = |cursor: u64| json!({"inc": {"cursor": cursor}, "last_initialized": "2026-01-01T00:00:00Z"});
     let state = json!({"bindingStateV1": {"numbers": entry(8), "asleep": entry(4)}});
     let mut capture = Capture::open(connector, open(&[binding("numbers")], state));
     let output = capture.until(|lines| lines.len() == 2);
     drop(capture.stop());
     let updated = &output[1]["checkpoint"]["state"]["updated"]["bindingStateV1"];
-    assert_eq!(updated["asleep"], json!({"inc": {"cursor": null, "main": {"cursor": 4}}}));
+    assert_eq!(
+        updated["asleep"],
+        json!({"inc": {"cursor": null, "main": {"cursor": 4}}})
+    );
 }
 
 #[test]
 fn a_function_that_breaks_the_rules_fails_the_capture_and_captures_nothing_more() {
-    type Fetch = fn(Cursor, Changes) -> std::pin::Pin<Box<dyn Future<Output = staunch::FetchResult> + Send>>;
+    type Fetch =
+        fn(Cursor, Changes) -> std::pin::Pin<Box<dyn Future<Output = staunch::FetchResult> + Send>>;
     let cases: [(&str, Fetch, &str); 6] = [
-        ("backwards", |_, mut emit| Box::pin(async move { Ok(emit.checkpoint(Cursor::integer(4)).await?) }), "not greater than"),
-        ("another kind", |_, mut emit| Box::pin(async move { Ok(emit.checkpoint(Cursor::tuple(["x"])?).await?) }), "different type"),
-        ("no cursor", |_, mut emit| Box::pin(async move { Ok(emit.document(&json!({"id": 1}))?) }), "without a cursor"),
-        ("no object", |_, mut emit| Box::pin(async move { Ok(emit.document(&json!([1]))?) }), "not a JSON object"),
-        ("ignored", |_, mut emit| Box::pin(async move {
-            let _ = emit.raw("[]");
-            let _ = emit.checkpoint(Cursor::integer(9)).await;
-            Ok(())
-        }), "not a JSON object"),
-        ("its own", |_, _| Box::pin(async { Err("the list is empty".into()) }), "the list is empty"),
+        (
+            "backwards",
+            |_, mut emit| Box::pin(async move { Ok(emit.checkpoint(Cursor::integer(4)).await?) }),
+            "not greater than",
+        ),
+        (
+            "another kind",
+            |_, mut emit| {
+                Box::pin(async move { Ok(emit.checkpoint(Cursor::tuple(["x"])?).await?) })
+            },
+            "different type",
+        ),
+        (
+            "no cursor",
+            |_, mut emit| Box::pin(async move { Ok(emit.document(&json!({"id": 1}))?) }),
+            "without a cursor",
+        ),
+        (
+            "no object",
+            |_, mut emit| Box::pin(async move { Ok(emit.document(&json!([1]))?) }),
+            "not a JSON object",
+        ),
+        (
+            "ignored",
+            |_, mut emit| {
+                Box::pin(async move {
+                    let _ = emit.raw("[]");
+                    let _ = emit.checkpoint(Cursor::integer(9)).await;
+                    Ok(())
+                })
+            },
+            "not a JSON object",
+        ),
+        (
+            "its own",
+            |_, _| Box::pin(async { Err("the list is empty".into()) }),
+            "the list is empty",
+        ),
     ];
     for (what, fetch, expected) in cases {
         let state = json!({"bindingStateV1": {"numbers": {"inc": {"cursor": 5}, "last_initialized": "2026-01-01T00:00:00Z"}}});
-        let connector = Scripted::new(move || vec![Resource::new("numbers").key(["/id"]).incremental(fetch)]);
+        let connector =
+            Scripted::new(move || vec![Resource::new("numbers").key(["/id"]).incremental(fetch)]);
         let (output, error) = Capture::open(connector, open(&[binding("numbers")], state)).join();
         assert_eq!(output, [json!({"opened": {}})], "{what}");
         let error = error.unwrap_err();
@@ -234,32 +346,59 @@ fn a_backfill_goes_through_its_pages_beside_the_incremental_function() {
         Ok(())
     };
     let initial = Node::parse(r#"{"inc":{"cursor":0},"backfill":{"cutoff":0}}"#).unwrap();
-    let connector = Scripted::new(move || vec![counting("numbers", 2).initial_state(initial.clone()).backfill(pages)]);
+    let connector = Scripted::new(move || {
+        vec![
+            counting("numbers", 2)
+                .initial_state(initial.clone())
+                .backfill(pages),
+        ]
+    });
     let mut capture = Capture::open(connector, open(&[binding("numbers")], json!({})));
-    let output = capture.until(|lines| docs(lines).len() == 5 && support::kind(&lines[lines.len() - 1]) == "checkpoint");
+    let output = capture.until(|lines| {
+        docs(lines).len() == 5 && support::kind(&lines[lines.len() - 1]) == "checkpoint"
+    });
     capture.stop().unwrap();
-    let backfill: Vec<_> = streams(&output).into_iter().filter(|(_, update)| update.to_string().contains("backfill")).collect();
+    let backfill: Vec<_> = streams(&output)
+        .into_iter()
+        .filter(|(_, update)| update.to_string().contains("backfill"))
+        .collect();
     assert_eq!(backfill[0].0.len(), 0, "the initial state has no documents");
-    let pages: Vec<_> = backfill[1..].iter().map(|(docs, update)| {
-        (docs[0]["id"].clone(), update.pointer("/bindingStateV1/numbers/backfill").cloned().unwrap())
-    }).collect();
-    assert_eq!(pages, [
-        (json!("b0"), json!({"cutoff": 0, "next_page": 1})),
-        (json!("b1"), json!({"cutoff": 0, "next_page": 2})),
-        (json!("b2"), Value::Null),
-    ]);
+    let pages: Vec<_> = backfill[1..]
+        .iter()
+        .map(|(docs, update)| {
+            (
+                docs[0]["id"].clone(),
+                update
+                    .pointer("/bindingStateV1/numbers/backfill")
+                    .cloned()
+                    .unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        pages,
+        [
+            (json!("b0"), json!({"cutoff": 0, "next_page": 1})),
+            (json!("b1"), json!({"cutoff": 0, "next_page": 2})),
+            (json!("b2"), Value::Null),
+        ]
+    );
 }
 
 #[test]
 fn a_task_that_lost_its_place_restarts_with_a_backfill() {
     let lose = |cursor: Cursor, mut emit: Changes| async move {
         if cursor.as_u64() == Some(1) && !emit.is_backfilling() {
-            emit.restart(Cursor::integer(9), Some(Page::String("p".into()))).await?;
+            emit.restart(Cursor::integer(9), Some(Page::String("p".into())))
+                .await?;
         }
         Ok(())
     };
     let page = |page: Option<Page>, cutoff: Cursor, mut emit: Pages| async move {
-        assert_eq!((page, cutoff), (Some(Page::String("p".into())), Cursor::integer(9)));
+        assert_eq!(
+            (page, cutoff),
+            (Some(Page::String("p".into())), Cursor::integer(9))
+        );
         Ok(emit.document(&json!({"id": 1}))?)
     };
     let connector = Scripted::new(move || vec![counting("n", 0).incremental(lose).backfill(page)]);
@@ -267,9 +406,15 @@ fn a_task_that_lost_its_place_restarts_with_a_backfill() {
     let mut capture = Capture::open(connector, open(&[binding("n")], state));
     let output = capture.until(|lines| lines.len() == 4);
     capture.stop().unwrap();
-    assert_eq!(output[1]["checkpoint"]["state"]["updated"], json!({"bindingStateV1": {"n": {
-        "inc": {"cursor": 9}, "backfill": {"cutoff": 9, "next_page": "p"}}}}));
-    assert_eq!(output[3]["checkpoint"]["state"]["updated"], json!({"bindingStateV1": {"n": {"backfill": null}}}));
+    assert_eq!(
+        output[1]["checkpoint"]["state"]["updated"],
+        json!({"bindingStateV1": {"n": {
+        "inc": {"cursor": 9}, "backfill": {"cutoff": 9, "next_page": "p"}}}})
+    );
+    assert_eq!(
+        output[3]["checkpoint"]["state"]["updated"],
+        json!({"bindingStateV1": {"n": {"backfill": null}}})
+    );
 }
 
 #[test]
@@ -289,22 +434,57 @@ fn a_snapshot_is_repeated_only_if_it_differs_and_deletes_what_is_no_more() {
         }
     };
     let connector = Scripted::new(move || {
-        vec![Resource::new("s").key(["/_meta/row_id"]).interval(Duration::from_millis(10)).snapshot(rows.clone())]
+        vec![
+            Resource::new("s")
+                .key(["/_meta/row_id"])
+                .interval(Duration::from_millis(10))
+                .snapshot(rows.clone()),
+        ]
     });
     let mut capture = Capture::open(connector, open(&[binding("s")], json!({})));
     let output = capture.until(|lines| streams(lines).len() == 5);
     capture.stop().unwrap();
-    let found: Vec<_> = streams(&output)[1..].iter().map(|(docs, update)| {
-        let rows: Vec<_> = docs.iter().map(|doc| (doc["_meta"]["op"].clone(), doc["_meta"]["row_id"].clone(), doc.get("id").cloned())).collect();
-        (rows, update.pointer("/bindingStateV1/s/snapshot/last_count").cloned())
-    }).collect();
-    let row = |op: &str, row: u64, id: Option<&str>| (json!(op), json!(row), id.map(|id| json!(id)));
-    assert_eq!(found, [
-        (vec![row("c", 0, Some("a")), row("c", 1, Some("b"))], Some(json!(2))),
-        (vec![row("u", 0, Some("a")), row("u", 1, Some("b"))], Some(json!(2))),
-        (vec![], Some(json!(2))),
-        (vec![row("u", 0, Some("a")), row("d", 1, None)], Some(json!(1))),
-    ]);
+    let found: Vec<_> = streams(&output)[1..]
+        .iter()
+        .map(|(docs, update)| {
+            let rows: Vec<_> = docs
+                .iter()
+                .map(|doc| {
+                    (
+                        doc["_meta"]["op"].clone(),
+                        doc["_meta"]["row_id"].clone(),
+                        doc.get("id").cloned(),
+                    )
+                })
+                .collect();
+            (
+                rows,
+                update
+                    .pointer("/bindingStateV1/s/snapshot/last_count")
+                    .cloned(),
+            )
+        })
+        .collect();
+    let row =
+        |op: &str, row: u64, id: Option<&str>| (json!(op), json!(row), id.map(|id| json!(id)));
+    assert_eq!(
+        found,
+        [
+            (
+                vec![row("c", 0, Some("a")), row("c", 1, Some("b"))],
+                Some(json!(2))
+            ),
+            (
+                vec![row("u", 0, Some("a")), row("u", 1, Some("b"))],
+                Some(json!(2))
+            ),
+            (vec![], Some(json!(2))),
+            (
+                vec![row("u", 0, Some("a")), row("d", 1, None)],
+                Some(json!(1))
+            ),
+        ]
+    );
 }
 
 #[test]
@@ -312,13 +492,26 @@ fn the_digest_of_a_snapshot_is_that_of_the_reference_implementation() {
     // Recorded from estuary-cdk: one row of the third binding's first snapshot.
     let rows = |mut emit: Rows| async move { Ok(emit.document(&json!({"id": "s"}))?) };
     let idle = |name: &'static str| counting(name, 0);
-    let connector = Scripted::new(move || vec![idle("a"), idle("b"), Resource::new("s").key(["/_meta/row_id"]).snapshot(rows)]);
+    let connector = Scripted::new(move || {
+        vec![
+            idle("a"),
+            idle("b"),
+            Resource::new("s").key(["/_meta/row_id"]).snapshot(rows),
+        ]
+    });
     let bindings = [binding("a"), binding("b"), binding("s")];
     let mut capture = Capture::open(connector, open(&bindings, json!({})));
-    let has_digest = |lines: &[Value]| state_of(lines).pointer("/bindingStateV1/s/snapshot/last_digest").is_some();
+    let has_digest = |lines: &[Value]| {
+        state_of(lines)
+            .pointer("/bindingStateV1/s/snapshot/last_digest")
+            .is_some()
+    };
     let output = capture.until(has_digest);
     capture.stop().unwrap();
-    assert_eq!(state_of(&output)["bindingStateV1"]["s"]["snapshot"]["last_digest"], json!("8b4732e9c85377fe039c1eff4bd1807d"));
+    assert_eq!(
+        state_of(&output)["bindingStateV1"]["s"]["snapshot"]["last_digest"],
+        json!("8b4732e9c85377fe039c1eff4bd1807d")
+    );
 }
 
 #[test]
@@ -328,7 +521,10 @@ fn sequences_of_tasks_that_capture_at_once_leave_unbroken() {
             let at = cursor.as_u64().unwrap();
             if at < 3 {
                 for n in 0..3_000 {
-                    emit.raw(format!("{{\"of\":\"{name}\",\"n\":{n},\"pad\":\"{:1000}\"}}", ""))?;
+                    emit.raw(format!(
+                        "{{\"of\":\"{name}\",\"n\":{n},\"pad\":\"{:1000}\"}}",
+                        ""
+                    ))?;
                     if n % 500 == 0 {
                         tokio::task::yield_now().await;
                     }
@@ -337,18 +533,34 @@ fn sequences_of_tasks_that_capture_at_once_leave_unbroken() {
             }
             Ok(())
         };
-        Resource::new(name).key(["/n"]).interval(Duration::from_secs(60)).initial_state(inc(0)).incremental(fetch)
+        Resource::new(name)
+            .key(["/n"])
+            .interval(Duration::from_secs(60))
+            .initial_state(inc(0))
+            .incremental(fetch)
     };
     let connector = Scripted::new(move || vec![big("a"), big("b"), big("c"), big("d")]);
     let bindings = ["a", "b", "c", "d"].map(binding);
     let mut capture = Capture::open(connector, open(&bindings, json!({})));
-    let is_whole = |lines: &[Value]| lines.last().is_some_and(|line| support::kind(line) == "checkpoint") && streams(lines).len() == 4 + 12;
+    let is_whole = |lines: &[Value]| {
+        lines
+            .last()
+            .is_some_and(|line| support::kind(line) == "checkpoint")
+            && streams(lines).len() == 4 + 12
+    };
     let output = capture.until(is_whole);
     capture.stop().unwrap();
-    for (docs, update) in streams(&output).into_iter().filter(|(docs, _)| !docs.is_empty()) {
+    for (docs, update) in streams(&output)
+        .into_iter()
+        .filter(|(docs, _)| !docs.is_empty())
+    {
         assert_eq!(docs.len(), 3_000);
         let of = docs[0]["of"].as_str().unwrap();
-        assert!(docs.iter().enumerate().all(|(n, doc)| doc["n"] == json!(n) && doc["of"] == docs[0]["of"]));
+        assert!(
+            docs.iter()
+                .enumerate()
+                .all(|(n, doc)| doc["n"] == json!(n) && doc["of"] == docs[0]["of"])
+        );
         assert!(update["bindingStateV1"].get(of).is_some());
     }
 }
@@ -363,12 +575,22 @@ fn a_stop_lets_running_functions_finish_and_starts_no_others() {
         emit.document(&json!({"id": at + 1}))?;
         Ok(emit.checkpoint(Cursor::integer(at + 2)).await?)
     };
-    let connector = Scripted::new(move || vec![Resource::new("n").key(["/id"]).initial_state(inc(0)).incremental(slow)]);
+    let connector = Scripted::new(move || {
+        vec![
+            Resource::new("n")
+                .key(["/id"])
+                .initial_state(inc(0))
+                .incremental(slow),
+        ]
+    });
     let mut capture = Capture::open(connector, open(&[binding("n")], json!({})));
     capture.until(|lines| docs(lines).len() == 1);
     let output = capture.stop().unwrap();
     assert_eq!(docs(&output).len(), 2);
-    assert_eq!(state_of(&output)["bindingStateV1"]["n"]["inc"], json!({"cursor": 2}));
+    assert_eq!(
+        state_of(&output)["bindingStateV1"]["n"]["inc"],
+        json!({"cursor": 2})
+    );
 }
 
 #[test]
@@ -379,12 +601,21 @@ fn the_first_error_is_the_captures_and_the_others_finish() {
         tokio::time::sleep(Duration::from_millis(200)).await;
         Ok(emit.checkpoint(Cursor::integer(at + 1)).await?)
     };
-    let connector = Scripted::new(move || vec![counting("a", 0).incremental(fails), counting("b", 0).incremental(slow)]);
+    let connector = Scripted::new(move || {
+        vec![
+            counting("a", 0).incremental(fails),
+            counting("b", 0).incremental(slow),
+        ]
+    });
     let stamped = json!({"inc": {"cursor": 1}, "last_initialized": "2026-01-01T00:00:00Z"});
     let state = json!({"bindingStateV1": {"a": stamped, "b": stamped}});
-    let (output, error) = Capture::open(connector, open(&[binding("a"), binding("b")], state)).join();
+    let (output, error) =
+        Capture::open(connector, open(&[binding("a"), binding("b")], state)).join();
     assert_eq!(error.unwrap_err(), "a broke");
-    assert_eq!(state_of(&output)["bindingStateV1"]["b"]["inc"], json!({"cursor": 2}));
+    assert_eq!(
+        state_of(&output)["bindingStateV1"]["b"]["inc"],
+        json!({"cursor": 2})
+    );
 }
 
 #[test]
@@ -392,13 +623,23 @@ fn an_acknowledged_resource_waits_for_each_checkpoint_to_be_durable() {
     let connector = Scripted::new(|| vec![counting("n", 6).acknowledged()]);
     let mut capture = Capture::open(connector, open(&[binding("n")], json!({})));
     let waiting = capture.until_quiet(Duration::from_millis(200));
-    assert_eq!(docs(&waiting).len(), 2, "the initial state is not waited for, the first checkpoint is");
+    assert_eq!(
+        docs(&waiting).len(),
+        2,
+        "the initial state is not waited for, the first checkpoint is"
+    );
     capture.send(&json!({"acknowledge": {"checkpoints": 2}}));
-    assert_eq!(docs(&capture.until_quiet(Duration::from_millis(200))).len(), 4);
+    assert_eq!(
+        docs(&capture.until_quiet(Duration::from_millis(200))).len(),
+        4
+    );
     capture.send(&json!({"acknowledge": {"checkpoints": 5}}));
     let (_, error) = capture.join();
     let error = error.unwrap_err();
-    assert!(error.contains("acknowledged 5 checkpoints with 1 pending"), "{error}");
+    assert!(
+        error.contains("acknowledged 5 checkpoints with 1 pending"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -407,7 +648,14 @@ fn subtasks_that_come_to_be_begin_with_a_state_of_their_own() {
         for name in ["x", "y"] {
             if !emit.is_known(name) {
                 let backfill = (name == "y").then_some(Some(Page::Integer(7)));
-                emit.begin(name, Subtask { cursor: Cursor::integer(7), backfill }).await?;
+                emit.begin(
+                    name,
+                    Subtask {
+                        cursor: Cursor::integer(7),
+                        backfill,
+                    },
+                )
+                .await?;
             }
         }
         Ok(())
@@ -419,13 +667,28 @@ fn subtasks_that_come_to_be_begin_with_a_state_of_their_own() {
     let connector = Scripted::new(move || vec![keyed("n").roster(roster).backfill_each(page)]);
     let state = json!({"bindingStateV1": {"n": {"inc": {"x": {"cursor": 7}}, "last_initialized": "2026-01-01T00:00:00Z"}}});
     let mut capture = Capture::open(connector, open(&[binding("n")], state));
-    let output = capture.until(|lines| docs(lines).len() == 3 && support::kind(&lines[lines.len() - 1]) == "checkpoint");
+    let output = capture.until(|lines| {
+        docs(lines).len() == 3 && support::kind(&lines[lines.len() - 1]) == "checkpoint"
+    });
     capture.stop().unwrap();
-    assert_eq!(output[1]["checkpoint"]["state"]["updated"], json!({"bindingStateV1": {"n": {
-        "inc": {"y": {"cursor": 7}}, "backfill": {"y": {"cutoff": 7, "next_page": 7}}}}}), "before any other function");
-    let ids: std::collections::BTreeSet<_> = docs(&output).iter().map(|doc| doc["id"].to_string()).collect();
-    assert_eq!(ids, ["\"page\"", "\"x-8\"", "\"y-8\""].map(str::to_owned).into());
-    assert_eq!(state_of(&output)["bindingStateV1"]["n"]["backfill"], json!({}));
+    assert_eq!(
+        output[1]["checkpoint"]["state"]["updated"],
+        json!({"bindingStateV1": {"n": {
+        "inc": {"y": {"cursor": 7}}, "backfill": {"y": {"cutoff": 7, "next_page": 7}}}}}),
+        "before any other function"
+    );
+    let ids: std::collections::BTreeSet<_> = docs(&output)
+        .iter()
+        .map(|doc| doc["id"].to_string())
+        .collect();
+    assert_eq!(
+        ids,
+        ["\"page\"", "\"x-8\"", "\"y-8\""].map(str::to_owned).into()
+    );
+    assert_eq!(
+        state_of(&output)["bindingStateV1"]["n"]["backfill"],
+        json!({})
+    );
 }
 
 #[test]
@@ -437,7 +700,11 @@ fn a_state_that_does_not_fit_the_functions_is_refused_with_its_place() {
         let mut entry = state.clone();
         entry["last_initialized"] = json!("2026-01-01T00:00:00Z");
         let state = json!({"bindingStateV1": {"n": entry}});
-        let (_, error) = Capture::open(Scripted::new(|| vec![counting("n", 1)]), open(&[binding("n")], state)).join();
+        let (_, error) = Capture::open(
+            Scripted::new(|| vec![counting("n", 1)]),
+            open(&[binding("n")], state),
+        )
+        .join();
         let error = error.unwrap_err();
         assert!(error.contains("`n`") && error.contains(expected), "{error}");
     }
@@ -445,14 +712,24 @@ fn a_state_that_does_not_fit_the_functions_is_refused_with_its_place() {
 
 #[test]
 fn a_capture_without_bindings_ends_at_once() {
-    let (output, result) = Capture::open(Scripted::new(|| vec![counting("n", 1)]), open(&[], json!({}))).join();
+    let (output, result) = Capture::open(
+        Scripted::new(|| vec![counting("n", 1)]),
+        open(&[], json!({})),
+    )
+    .join();
     result.unwrap();
     assert_eq!(output, [json!({"opened": {}})]);
 }
 
 #[test]
 fn malformed_requests_end_the_process_with_an_error() {
-    for request in ["{}", "{\"spec\":", "{\"discover\":{\"connectorType\":\"IMAGE\"}}", "nonsense", "{\"acknowledge\":{\"checkpoints\":1}}"] {
+    for request in [
+        "{}",
+        "{\"spec\":",
+        "{\"discover\":{\"connectorType\":\"IMAGE\"}}",
+        "nonsense",
+        "{\"acknowledge\":{\"checkpoints\":1}}",
+    ] {
         let error = Capture::run_lines(Scripted::new(Vec::new), request).unwrap_err();
         assert!(!error.is_empty(), "{request}");
     }

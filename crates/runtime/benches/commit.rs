@@ -53,7 +53,10 @@ fn compare(documents: u64) -> Result<(), Error> {
     let per_document = |sample: &Sample| sample.cpu.as_secs_f64() * 1e6 / documents as f64;
     let wall = |sample: &Sample| sample.wall.as_secs_f64() * 1e3;
     let (floor_wall, path_wall) = (median(&floor, wall), median(&path, wall));
-    println!("| {documents} | floor | {floor_wall:.2} | {:.3} | |", median(&floor, per_document));
+    println!(
+        "| {documents} | floor | {floor_wall:.2} | {:.3} | |",
+        median(&floor, per_document)
+    );
     println!(
         "| {documents} | files and store | {path_wall:.2} | {:.3} | {:.2}x |",
         median(&path, per_document),
@@ -64,7 +67,8 @@ fn compare(documents: u64) -> Result<(), Error> {
 
 /// A document of 250 bytes.
 fn document() -> Vec<u8> {
-    let start = r#"{"id":123456,"name":"Ada Lovelace","updatedAt":"2026-11-22T13:04:05.123Z","note":""#;
+    let start =
+        r#"{"id":123456,"name":"Ada Lovelace","updatedAt":"2026-11-22T13:04:05.123Z","note":""#;
     let mut document = start.as_bytes().to_vec();
     document.resize(248, b'x');
     document.extend_from_slice(b"\"}");
@@ -72,7 +76,9 @@ fn document() -> Vec<u8> {
 }
 
 fn state(transaction: u64) -> String {
-    format!(r#"{{"bindingStateV1":{{"documents":{{"inc":{{"cursor":{transaction}}},"last_initialized":"2026-11-22T13:04:05Z"}}}}}}"#)
+    format!(
+        r#"{{"bindingStateV1":{{"documents":{{"inc":{{"cursor":{transaction}}},"last_initialized":"2026-11-22T13:04:05Z"}}}}}}"#
+    )
 }
 
 /// Two files, written from front to back.
@@ -84,7 +90,11 @@ struct Plain {
 
 impl Plain {
     fn create(dir: &Path) -> Result<Self, Error> {
-        Ok(Self { documents: File::create(dir.join("documents"))?, states: File::create(dir.join("states"))?, buffer: Vec::new() })
+        Ok(Self {
+            documents: File::create(dir.join("documents"))?,
+            states: File::create(dir.join("states"))?,
+            buffer: Vec::new(),
+        })
     }
 
     fn transaction(&mut self, document: &[u8], documents: u64, n: u64) -> Result<(), Error> {
@@ -115,7 +125,12 @@ impl Committed {
         let mut files = OutputFiles::open(&dir.join("out"), &[])?;
         let file = files.open_collection("bench/documents")?;
         store.claim_file(files.path(file), CAPTURE, "bench/documents")?;
-        Ok(Self { files, file, store, revision: 0 })
+        Ok(Self {
+            files,
+            file,
+            store,
+            revision: 0,
+        })
     }
 
     fn transaction(&mut self, document: &[u8], documents: u64, n: u64) -> Result<(), Error> {
@@ -142,13 +157,19 @@ impl Committed {
 fn measure(work: impl FnOnce() -> Result<(), Error>) -> Result<Sample, Error> {
     let (began, cpu) = (Instant::now(), cpu()?);
     work()?;
-    Ok(Sample { wall: began.elapsed(), cpu: self::cpu()?.saturating_sub(cpu) })
+    Ok(Sample {
+        wall: began.elapsed(),
+        cpu: self::cpu()?.saturating_sub(cpu),
+    })
 }
 
 /// The CPU time of this thread, which does all the work.
 fn cpu() -> Result<Duration, Error> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    let nanos = text.split_whitespace().next().ok_or("the system does not tell the CPU time of threads")?;
+    let nanos = text
+        .split_whitespace()
+        .next()
+        .ok_or("the system does not tell the CPU time of threads")?;
     Ok(Duration::from_nanos(nanos.parse()?))
 }
 

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use staunch_protocol::flow::{CaptureSpec, ConnectorType};
-use staunch_protocol::json::{Lines, decode_response, excerpt};
+use staunch_protocol::json::{Lines, decode_response};
 use staunch_protocol::lifecycle::Lifecycle;
 use staunch_protocol::response::{Applied, Discovered, Spec, Validated};
 use staunch_protocol::{
@@ -96,18 +96,12 @@ impl Conversation {
                 };
                 return Err(self.connector.failure(status).unwrap_or(silent));
             }
-            Err(source) => return Err(ConnectorError::Frame { program, source }),
+            Err(source) => return Err(self.connector.frame_failure(source)),
         };
         drop(watchdog);
         let response = match decode_response(line) {
             Ok(response) => response,
-            Err(source) => {
-                return Err(ConnectorError::Garbage {
-                    program,
-                    excerpt: excerpt(line),
-                    source,
-                });
-            }
+            Err(source) => return Err(ConnectorError::garbage(&program, line, source)),
         };
         self.lifecycle.response(&response).map_err(protocol)?;
         Ok(response)
@@ -118,14 +112,18 @@ impl Conversation {
         self.connector.close_input();
         let watchdog = Watchdog::start(self.connector.killer(), EXIT_PATIENCE);
         match self.lines.next_line() {
+            _ if watchdog.has_bitten() => {
+                return Err(ConnectorError::Lingers {
+                    program: self.program,
+                    patience: EXIT_PATIENCE,
+                });
+            }
             Ok(None) => {}
-            Ok(Some(line)) => {
-                let (program, excerpt) = (self.program, excerpt(line));
-                let problem = format!("a second message ({excerpt:?})");
+            Ok(Some(_)) => {
                 return Err(ConnectorError::Answer {
-                    program,
+                    program: self.program,
                     request: "the request",
-                    problem,
+                    problem: "a second message".to_owned(),
                 });
             }
             Err(source) => {
@@ -163,13 +161,13 @@ pub(crate) fn discover(
     Ok((spec, discovered))
 }
 
-/// Whether the capture is as the connector wants it, and the resource paths of its bindings.
+/// Whether the capture is as the connector wants it, what it is, and the resource paths of the bindings.
 pub(crate) fn validate(
     command: &ConnectorCommand,
     request: request::Validate,
     log: LogSink,
-) -> Result<Vec<Vec<String>>, ConnectorError> {
-    let (mut conversation, _) = Conversation::begin(command, log)?;
+) -> Result<(Spec, Vec<Vec<String>>), ConnectorError> {
+    let (mut conversation, spec) = Conversation::begin(command, log)?;
     let Validated { bindings } =
         match conversation.ask(&Request::Validate(request), ANSWER_PATIENCE)? {
             Response::Validated(validated) => validated,
@@ -186,7 +184,7 @@ pub(crate) fn validate(
         request: "validate",
         problem,
     })?;
-    Ok(paths)
+    Ok((spec, paths))
 }
 
 /// Paths must name their bindings, since state is kept by them.
@@ -210,7 +208,7 @@ fn check_paths(paths: &[Vec<String>]) -> Result<(), String> {
 pub(crate) fn apply(
     command: &ConnectorCommand,
     capture: &CaptureSpec,
-    last: Option<&CaptureSpec>,
+    last: Option<(&CaptureSpec, &str)>,
     version: &str,
     state: &str,
     log: LogSink,
@@ -218,8 +216,8 @@ pub(crate) fn apply(
     let request = request::Apply {
         capture: capture.clone(),
         version: version.to_owned(),
-        last_capture: last.cloned(),
-        last_version: last.map_or_else(String::new, |_| version.to_owned()),
+        last_capture: last.map(|(capture, _)| capture.clone()),
+        last_version: last.map_or_else(String::new, |(_, version)| version.to_owned()),
         state: RawValue::from_string(state.to_owned()).ok(),
     };
     let (mut conversation, _) = Conversation::begin(command, log)?;

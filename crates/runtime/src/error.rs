@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use staunch_protocol::json::{DecodeError, FrameError};
+use staunch_protocol::json::{DecodeError, FrameError, excerpt};
 use staunch_protocol::lifecycle::ProtocolError;
 
 use crate::catalog::CatalogError;
@@ -63,13 +63,14 @@ pub enum ConnectorError {
     },
     /// It wrote something that is no message.
     #[error(
-        "connector `{program}` wrote something that is not the protocol: {excerpt:?}; its logs belong on standard error"
+        "connector `{program}` wrote something that is not the protocol{}; its logs belong on standard error",
+        excerpt.as_ref().map_or_else(String::new, |excerpt| format!(": {excerpt:?}"))
     )]
     Garbage {
         /// The program.
         program: String,
-        /// The beginning of it.
-        excerpt: String,
+        /// The beginning of it. None for what begins like a message: it may hold somebody's data.
+        excerpt: Option<String>,
         /// What is wrong with it.
         source: DecodeError,
     },
@@ -167,6 +168,16 @@ impl ConnectorError {
         Self::Start { program, source }
     }
 
+    /// `line` is no message.
+    pub(crate) fn garbage(program: &str, line: &[u8], source: DecodeError) -> Self {
+        let is_like_a_message = line.trim_ascii_start().starts_with(b"{");
+        Self::Garbage {
+            program: program.to_owned(),
+            excerpt: (!is_like_a_message).then(|| excerpt(line)),
+            source,
+        }
+    }
+
     pub(crate) fn io(program: &str, action: &'static str, source: std::io::Error) -> Self {
         Self::Io {
             program: program.to_owned(),
@@ -185,8 +196,8 @@ impl ConnectorError {
             Self::Failed { .. } => "connector.failed",
             Self::Silent { .. } => "connector.silent",
             Self::Garbage { .. } => "connector.garbage",
-            Self::Frame { source, .. } => source.code(),
-            Self::Protocol { source, .. } => source.code(),
+            Self::Frame { .. } => "connector.frame",
+            Self::Protocol { .. } => "connector.protocol",
             Self::Version { .. } => "connector.version",
             Self::Answer { .. } => "connector.answer",
             Self::Slow { .. } => "connector.slow",
@@ -236,7 +247,7 @@ pub enum RunError {
         /// Which document of its sequence, counted from one.
         ordinal: u64,
         /// What is wrong with it.
-        violation: crate::schema::Violation,
+        violation: Box<crate::schema::Violation>,
         /// Where it was put.
         saved: PathBuf,
     },
@@ -247,6 +258,19 @@ pub enum RunError {
         capture: String,
         /// What is wrong with it.
         source: staunch_state::ParseError,
+    },
+    /// The state has become larger than a connector can be told.
+    #[error(
+        "the state of `{capture}` would have {bytes} bytes, and {limit} are the most that a connector can be opened with; \
+         nothing of this transaction was committed: have the connector keep less in its state"
+    )]
+    StateTooLarge {
+        /// The capture.
+        capture: String,
+        /// What it would have.
+        bytes: usize,
+        /// The most there may be.
+        limit: usize,
     },
     /// A file of ours cannot be written.
     #[error("writing {}", path.display())]
@@ -273,6 +297,7 @@ impl RunError {
             Self::Schema { source, .. } => source.code(),
             Self::Rejected { .. } => "document.rejected",
             Self::State { .. } => "state.unreadable",
+            Self::StateTooLarge { .. } => "state.too_large",
             Self::Write { .. } => "io.write",
             Self::Plan(_) => "plan.failed",
         }

@@ -1,7 +1,5 @@
 //! What a run tells those who watch it.
 
-use staunch_protocol::log::Record;
-
 use crate::session::{SessionEnd, Totals};
 
 /// Something that happened in a run.
@@ -24,11 +22,6 @@ pub enum Event<'a> {
     Opened {
         /// How many bindings there are.
         bindings: usize,
-    },
-    /// The connector logged something.
-    Log {
-        /// What.
-        record: &'a Record,
     },
     /// Documents and state are durable.
     Committed {

@@ -9,8 +9,10 @@ use staunch_protocol::response::{DiscoveredBinding, Spec};
 use staunch_protocol::{RawValue, Request, request};
 use staunch_state::{Node, Plan};
 
-use crate::catalog::spec::{capture_spec, config, connector_type, validate_request};
-use crate::catalog::{Capture, Found};
+use crate::catalog::spec::{
+    capture_spec, config, connector_type, inactive_bindings, resource_path, validate_request,
+};
+use crate::catalog::{Binding, Capture, Found};
 use crate::conversation;
 use crate::error::{ConnectorError, RunError};
 use crate::process::{Connector, ConnectorCommand, LogSink};
@@ -112,7 +114,7 @@ pub fn check(
 ) -> Result<Vec<Vec<String>>, RunError> {
     let command = project.command(capture)?;
     let request = validate_request(capture, &project.catalog, None)?;
-    Ok(conversation::validate(&command, request, log)?)
+    Ok(conversation::validate(&command, request, log)?.1)
 }
 
 /// The state of a capture, as it was committed last. None if it never was.
@@ -221,27 +223,24 @@ fn spec_without_source(
     command: &ConnectorCommand,
     log: LogSink,
 ) -> Result<CaptureSpec, RunError> {
-    let spec = conversation::spec(command, log)?;
-    let part = |resource: &Value, pointer: &String| match resource.pointer(pointer) {
-        Some(Value::String(part)) => Ok(part.clone()),
-        Some(Value::Number(part)) => Ok(part.to_string()),
-        _ => Err(RunError::Plan(format!(
-            "a binding of `{}` has nothing at {pointer} of its resource; complete it",
-            capture.name
-        ))),
-    };
-    let path = |resource: &Value| {
-        spec.resource_path_pointers
-            .iter()
-            .map(|pointer| part(resource, pointer))
-            .collect()
+    let about = conversation::spec(command, log)?;
+    let pointers = &about.resource_path_pointers;
+    let path = |binding: &Binding| {
+        resource_path(pointers, &binding.resource).map_err(|pointer| {
+            RunError::Plan(format!(
+                "a binding of `{}` has nothing at {pointer} of its resource; complete it",
+                capture.name
+            ))
+        })
     };
     let paths = capture
         .bindings
         .iter()
-        .map(|binding| path(&binding.resource))
+        .map(path)
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(capture_spec(capture, &project.catalog, &paths)?)
+    let mut spec = capture_spec(capture, &project.catalog, &paths)?;
+    spec.inactive_bindings = inactive_bindings(capture, &project.catalog, pointers);
+    Ok(spec)
 }
 
 #[cfg(test)]

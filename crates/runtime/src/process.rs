@@ -3,19 +3,19 @@
 //! Each pipe has its thread, so that a connector which stops reading, or talks on standard error without end, blocks nobody but
 //! itself. Standard error ends as log records; the last error among them is what a failure is reported with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use staunch_protocol::Request;
-use staunch_protocol::json::encode_request;
+use staunch_protocol::json::{FrameError, encode_request};
 use staunch_protocol::log::{Level, Record};
 
 use crate::error::ConnectorError;
@@ -133,6 +133,22 @@ fn digest(path: &Path) -> std::io::Result<u128> {
     }
 }
 
+/// The process groups of all connectors that are running.
+static RUNNING: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+/// Ends every connector that this process runs, at once: for a program that ends itself without waiting for its threads.
+pub fn kill_connectors() {
+    for &group in &*running() {
+        if let Some(pid) = Pid::from_raw(group) {
+            Killer(pid).kill();
+        }
+    }
+}
+
+fn running() -> MutexGuard<'static, BTreeSet<i32>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A running connector.
 #[derive(Debug)]
 pub(crate) struct Connector {
@@ -208,6 +224,7 @@ impl Connector {
             stderr_done,
             last_error,
         };
+        running().insert(connector.killer().0.as_raw_pid());
         Ok((connector, stdout))
     }
 
@@ -272,6 +289,25 @@ impl Connector {
         }
     }
 
+    /// The failure that output which is no line stands for: if it broke off inside one, why the connector ended says more.
+    pub(crate) fn frame_failure(&mut self, source: FrameError) -> ConnectorError {
+        let program = self.program.clone();
+        let frame = ConnectorError::Frame { program, source };
+        if !matches!(
+            &frame,
+            ConnectorError::Frame {
+                source: FrameError::Partial { .. },
+                ..
+            }
+        ) {
+            return frame;
+        }
+        match self.wait(crate::conversation::EXIT_PATIENCE) {
+            Ok(status) => self.failure(status).unwrap_or(frame),
+            Err(lingers) => lingers,
+        }
+    }
+
     /// The failure that an exit status stands for, told with the connector's own last words. None for a clean exit.
     pub(crate) fn failure(&self, status: ExitStatus) -> Option<ConnectorError> {
         if status.success() {
@@ -297,6 +333,7 @@ impl Connector {
 
 impl Drop for Connector {
     fn drop(&mut self) {
+        running().remove(&self.killer().0.as_raw_pid());
         if matches!(self.child.try_wait(), Ok(None) | Err(_)) {
             self.killer().kill();
             let _ = self.child.wait(); // Killed: there is nothing to wait for but the system.

@@ -9,16 +9,16 @@ use staunch_protocol::flow::CaptureSpec;
 use staunch_state::{Node, StateUpdate};
 
 use crate::catalog::Capture;
-use crate::catalog::spec::{capture_spec, stored_spec, validate_request};
+use crate::catalog::spec::{capture_spec, inactive_bindings, stored_spec, validate_request};
 use crate::conversation;
 use crate::error::{ConnectorError, RunError};
 use crate::events::{Event, Observer};
-use crate::files::OutputFiles;
+use crate::files::{OutputFiles, file_path};
 use crate::process::{ConnectorCommand, LogSink};
 use crate::project::Project;
 use crate::schema::Validator;
 use crate::session::{self, Progress, RunState, SessionEnd, Stop, Target, Totals, Urgency};
-use crate::store::{Commit, Store};
+use crate::store::{Commit, Store, StoreError};
 
 /// How often a connector may ask to be applied again.
 const APPLY_ROUNDS: usize = 3;
@@ -95,8 +95,10 @@ impl<'a> Run<'a> {
             &project.catalog,
             last.clone().map(|last| (last.capture, last.version)),
         )?;
-        let paths = conversation::validate(&command, request, Arc::clone(&log))?;
-        let spec = capture_spec(capture, &project.catalog, &paths)?;
+        let (about, paths) = conversation::validate(&command, request, Arc::clone(&log))?;
+        let mut spec = capture_spec(capture, &project.catalog, &paths)?;
+        spec.inactive_bindings =
+            inactive_bindings(capture, &project.catalog, &about.resource_path_pointers);
         let targets = targets(project, capture, &spec, &mut store, &mut files)?;
         let names = targets.iter().zip(&spec.bindings).map(|(target, binding)| {
             (
@@ -229,7 +231,7 @@ impl<'a> Run<'a> {
         for _ in 0..APPLY_ROUNDS {
             let state = self.state.to_json();
             let log = Arc::clone(&self.log);
-            let last = last.map(|last| &last.capture);
+            let last = last.map(|last| (&last.capture, last.version.as_str()));
             let answer =
                 conversation::apply(&self.command, &self.spec, last, &self.version, &state, log)?;
             if !answer.action_description.is_empty() {
@@ -313,6 +315,19 @@ fn targets(
                 validator
             }
         };
+        let file_path = file_path(name)?;
+        match store.reader().file_owner(&file_path)? {
+            // Asked first: opening would take the other capture's documents for somebody's that are in the way.
+            Some(owner) if owner != capture.name => {
+                return Err(StoreError::FileClaimed {
+                    path: file_path,
+                    owner,
+                    capture: capture.name.clone(),
+                }
+                .into());
+            }
+            _ => {}
+        }
         let file = files.open_collection(name)?;
         store.claim_file(files.path(file), &capture.name, name)?;
         let path = of_spec.resource_path.join("/");

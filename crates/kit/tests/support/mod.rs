@@ -13,20 +13,23 @@ use staunch::{BoxError, Connector, Resource};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A connector made of closures.
-pub struct Scripted {
+pub(crate) struct Scripted {
     resources: Box<dyn Fn() -> Vec<Resource> + Send + Sync>,
     chain: Box<dyn Fn() -> Chain + Send + Sync>,
 }
 
 #[derive(serde::Deserialize, schemars::JsonSchema)]
-pub struct NoConfig {}
+pub(crate) struct NoConfig {}
 
 impl Scripted {
-    pub fn new(resources: impl Fn() -> Vec<Resource> + Send + Sync + 'static) -> Self {
-        Self { resources: Box::new(resources), chain: Box::new(Chain::new) }
+    pub(crate) fn new(resources: impl Fn() -> Vec<Resource> + Send + Sync + 'static) -> Self {
+        Self {
+            resources: Box::new(resources),
+            chain: Box::new(Chain::new),
+        }
     }
 
-    pub fn migrating(mut self, chain: impl Fn() -> Chain + Send + Sync + 'static) -> Self {
+    pub(crate) fn migrating(mut self, chain: impl Fn() -> Chain + Send + Sync + 'static) -> Self {
         self.chain = Box::new(chain);
         self
     }
@@ -46,7 +49,7 @@ impl Connector for Scripted {
 }
 
 /// A connector that is being served, from the runtime's side.
-pub struct Capture {
+pub(crate) struct Capture {
     input: Option<PipeWriter>,
     output: mpsc::Receiver<Value>,
     lines: Vec<Value>,
@@ -58,7 +61,11 @@ impl Capture {
         let (requests, input) = std::io::pipe().unwrap();
         let (responses, out) = std::io::pipe().unwrap();
         let served = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .unwrap();
             let served = runtime.block_on(staunch::serve(&connector, requests, Box::new(out)));
             served.map_err(|error| error.to_string())
         });
@@ -69,38 +76,49 @@ impl Capture {
                 let _ = sender.send(serde_json::from_str(&line).expect("each line is a message"));
             }
         });
-        Self { input: Some(input), output, lines: Vec::new(), served }
+        Self {
+            input: Some(input),
+            output,
+            lines: Vec::new(),
+            served,
+        }
     }
 
     /// Serves requests until their end.
-    pub fn run(connector: Scripted, requests: &[Value]) -> Result<Vec<Value>, String> {
-        let lines: String = requests.iter().map(|request| format!("{request}\n")).collect();
+    pub(crate) fn run(connector: Scripted, requests: &[Value]) -> Result<Vec<Value>, String> {
+        let lines: String = requests
+            .iter()
+            .map(|request| format!("{request}\n"))
+            .collect();
         Self::run_lines(connector, &lines)
     }
 
-    pub fn run_lines(connector: Scripted, lines: &str) -> Result<Vec<Value>, String> {
+    pub(crate) fn run_lines(connector: Scripted, lines: &str) -> Result<Vec<Value>, String> {
         let mut capture = Self::serve(connector);
         let _ = capture.input.as_mut().unwrap().write_all(lines.as_bytes());
         capture.stop()
     }
 
     /// Opens a capture.
-    pub fn open(connector: Scripted, open: Value) -> Self {
+    pub(crate) fn open(connector: Scripted, open: Value) -> Self {
         let mut capture = Self::serve(connector);
         capture.send(&open);
         capture
     }
 
-    pub fn send(&mut self, request: &Value) {
+    pub(crate) fn send(&mut self, request: &Value) {
         let input = self.input.as_mut().expect("the input is open");
         let _ = writeln!(input, "{request}"); // It may have ended: then its error is looked at.
     }
 
     /// All output so far, once it is enough.
-    pub fn until(&mut self, is_enough: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    pub(crate) fn until(&mut self, is_enough: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let deadline = Instant::now() + PATIENCE;
         while !is_enough(&self.lines) {
-            match self.output.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            match self
+                .output
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
                 Ok(line) => self.lines.push(line),
                 Err(error) => panic!("{error} after {:#?}", self.lines),
             }
@@ -109,7 +127,7 @@ impl Capture {
     }
 
     /// All output so far, once there was none for `time`.
-    pub fn until_quiet(&mut self, time: Duration) -> Vec<Value> {
+    pub(crate) fn until_quiet(&mut self, time: Duration) -> Vec<Value> {
         self.until(|lines| !lines.is_empty());
         while let Ok(line) = self.output.recv_timeout(time) {
             self.lines.push(line);
@@ -118,25 +136,25 @@ impl Capture {
     }
 
     /// Ends the input, and takes what is left of the output.
-    pub fn stop(mut self) -> Result<Vec<Value>, String> {
+    pub(crate) fn stop(mut self) -> Result<Vec<Value>, String> {
         self.input = None;
         let (lines, result) = self.join();
         result.map(|()| lines)
     }
 
     /// Takes what is left of the output, and what became of the connector.
-    pub fn join(mut self) -> (Vec<Value>, Result<(), String>) {
+    pub(crate) fn join(mut self) -> (Vec<Value>, Result<(), String>) {
         let result = self.served.join().expect("the connector does not panic");
         self.lines.extend(self.output.iter());
         (self.lines, result)
     }
 }
 
-pub fn collection(name: &str, key: &[&str]) -> Value {
+pub(crate) fn collection(name: &str, key: &[&str]) -> Value {
     json!({"name": name, "key": key, "writeSchema": {"type": "object"}})
 }
 
-pub fn binding(name: &str) -> Value {
+pub(crate) fn binding(name: &str) -> Value {
     json!({
         "resourceConfig": {"name": name},
         "resourcePath": [name],
@@ -145,7 +163,7 @@ pub fn binding(name: &str) -> Value {
     })
 }
 
-pub fn open(bindings: &[Value], state: Value) -> Value {
+pub(crate) fn open(bindings: &[Value], state: Value) -> Value {
     json!({"open": {
         "capture": {"name": "a/capture", "connectorType": "LOCAL", "config": {}, "intervalSeconds": 1, "bindings": bindings},
         "version": "1",
@@ -154,16 +172,21 @@ pub fn open(bindings: &[Value], state: Value) -> Value {
     }})
 }
 
-pub fn kind(line: &Value) -> &str {
-    line.as_object().and_then(|line| line.keys().next()).map_or("", String::as_str)
+pub(crate) fn kind(line: &Value) -> &str {
+    line.as_object()
+        .and_then(|line| line.keys().next())
+        .map_or("", String::as_str)
 }
 
-pub fn docs(lines: &[Value]) -> Vec<Value> {
-    lines.iter().filter_map(|line| line.pointer("/captured/doc").cloned()).collect()
+pub(crate) fn docs(lines: &[Value]) -> Vec<Value> {
+    lines
+        .iter()
+        .filter_map(|line| line.pointer("/captured/doc").cloned())
+        .collect()
 }
 
 /// Each checkpoint's update, with the documents before it.
-pub fn streams(lines: &[Value]) -> Vec<(Vec<Value>, Value)> {
+pub(crate) fn streams(lines: &[Value]) -> Vec<(Vec<Value>, Value)> {
     let mut streams = Vec::new();
     let mut pending = Vec::new();
     for line in lines {
@@ -177,7 +200,12 @@ pub fn streams(lines: &[Value]) -> Vec<(Vec<Value>, Value)> {
 }
 
 /// The state that all checkpoints together make.
-pub fn state_of(lines: &[Value]) -> Value {
-    let apply = |state: Node, (_, update): (_, Value)| StateUpdate::merge(Node::from_value(&update)).apply(state);
-    streams(lines).into_iter().fold(Node::parse("{}").unwrap(), apply).to_value()
+pub(crate) fn state_of(lines: &[Value]) -> Value {
+    let apply = |state: Node, (_, update): (_, Value)| {
+        StateUpdate::merge(Node::from_value(&update)).apply(state)
+    };
+    streams(lines)
+        .into_iter()
+        .fold(Node::parse("{}").unwrap(), apply)
+        .to_value()
 }

@@ -16,6 +16,7 @@ use staunch_protocol::{
     request::{Validate, ValidateBinding},
     state_key,
 };
+use twox_hash::XxHash3_128;
 
 use super::{Binding, Capture, Catalog, CatalogError, Collection, Endpoint, Hint};
 
@@ -100,7 +101,45 @@ pub fn capture_spec(
     })
 }
 
-/// A spec in the form in which it is kept, and told as the last one: `config` is the whole endpoint.
+/// The disabled bindings of a capture, as `CaptureSpec.inactiveBindings` tells them: their state is still there, and a
+/// migration is about it too. One whose path or collection cannot be told is left out.
+#[must_use]
+pub fn inactive_bindings(
+    capture: &Capture,
+    catalog: &Catalog,
+    path_pointers: &[String],
+) -> Vec<CaptureBinding> {
+    let inactive = |binding: &Binding| {
+        let path = resource_path(path_pointers, &binding.resource).ok()?;
+        Some(CaptureBinding {
+            resource_config: raw(&binding.resource),
+            collection: collection_spec(target(binding, catalog).ok()?),
+            backfill: binding.backfill,
+            state_key: state_key(&path, binding.backfill),
+            resource_path: path,
+        })
+    };
+    capture.disabled.iter().filter_map(inactive).collect()
+}
+
+/// The path of a resource, as the pointers of the connector's `Spec` find it in the resource config.
+///
+/// # Errors
+/// The first pointer at which there is no part of a path.
+pub fn resource_path<'p>(
+    path_pointers: &'p [String],
+    resource: &Value,
+) -> Result<Vec<String>, &'p str> {
+    let part = |pointer: &'p String| match resource.pointer(pointer) {
+        Some(Value::String(part)) if !part.is_empty() => Ok(part.clone()),
+        Some(Value::Number(part)) => Ok(part.to_string()),
+        _ => Err(pointer.as_str()),
+    };
+    path_pointers.iter().map(part).collect()
+}
+
+/// A spec in the form in which it is kept, and told as the last one: `config` is the whole endpoint, but for digests in place
+/// of what may be secret.
 #[must_use]
 pub fn stored_spec(spec: &CaptureSpec, capture: &Capture) -> CaptureSpec {
     CaptureSpec {
@@ -202,10 +241,21 @@ fn wrapped_config(endpoint: &Endpoint) -> Box<RawValue> {
             protobuf,
             ..
         } => {
-            json!({ "command": command, "config": config.to_value(), "env": env, "protobuf": protobuf })
+            let env: BTreeMap<_, _> = env
+                .iter()
+                .map(|(name, value)| (name, sealed(value)))
+                .collect();
+            json!({ "command": command, "config": sealed(config.as_json()), "env": env, "protobuf": protobuf })
         }
-        Endpoint::Image { image, config } => json!({ "image": image, "config": config.to_value() }),
+        Endpoint::Image { image, config } => {
+            json!({ "image": image, "config": sealed(config.as_json()) })
+        }
     })
+}
+
+/// What stands for a text that may hold secrets: it differs when the text does, and does not tell it.
+fn sealed(text: &str) -> Value {
+    json!({ "digest": format!("xxh3:{:032x}", XxHash3_128::oneshot(text.as_bytes())) })
 }
 
 fn target<'c>(binding: &Binding, catalog: &'c Catalog) -> Result<&'c Collection, CatalogError> {
@@ -329,10 +379,15 @@ collections:
         let capture = &catalog.captures["acme/shop"];
         let spec = spec(&catalog);
         let stored = stored_spec(&spec, capture);
-        assert_eq!(
-            serde_json::from_str::<Value>(stored.config.get()).unwrap(),
-            json!({"command": ["c", "-v"], "config": {"token": "t"}, "env": {"A": "b"}, "protobuf": false})
-        );
+        let kept: Value = serde_json::from_str(stored.config.get()).unwrap();
+        assert_eq!(kept["command"], json!(["c", "-v"]));
+        for sealed in [&kept["config"], &kept["env"]["A"]] {
+            assert!(
+                sealed["digest"].as_str().unwrap().starts_with("xxh3:"),
+                "{kept}"
+            );
+        }
+        assert_ne!(kept["config"], kept["env"]["A"]);
         let validate =
             validate_request(capture, &catalog, Some((stored.clone(), "v1".into()))).unwrap();
         assert_eq!(validate.bindings.len(), 2);

@@ -20,10 +20,10 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use staunch_protocol::flow::{CaptureSpec, RangeSpec};
-use staunch_protocol::json::{DecodeError, decode_response, excerpt, split_captured};
+use staunch_protocol::json::{decode_response, encode_request, split_captured};
 use staunch_protocol::log::{Event as LogEvent, Record};
 use staunch_protocol::response::ConnectorState;
-use staunch_protocol::{RawValue, Request, Response, request};
+use staunch_protocol::{MAX_REQUEST_BYTES, RawValue, Request, Response, request};
 use staunch_state::{Node, StateUpdate};
 
 pub use control::{Stop, Urgency};
@@ -115,12 +115,8 @@ pub(crate) fn run(run: &mut RunState<'_>) -> Result<SessionEnd, RunError> {
     let journal = Arc::new(JournalMail::default());
     let log = tee(&run.log, &journal);
     let (mut conversation, _) = Conversation::begin(run.command, log)?;
-    let open = Request::Open(request::Open {
-        capture: run.spec.clone(),
-        version: run.version.to_owned(),
-        range: RangeSpec::full(),
-        state: RawValue::from_string(run.state.to_json()).expect("a state is valid JSON"),
-    });
+    let open = open_request(run, run.state.to_json());
+    let state_limit = state_limit(run);
     let opened = conversation.ask(&open, OPEN_PATIENCE)?;
     let Response::Opened(opened) = opened else {
         unreachable!("the lifecycle pairs requests and responses");
@@ -162,6 +158,7 @@ pub(crate) fn run(run: &mut RunState<'_>) -> Result<SessionEnd, RunError> {
         progress: &run.progress,
         observer: run.observer,
         described_at: None,
+        state_limit,
     };
     let watch = Watch {
         stop: run.stop,
@@ -217,6 +214,24 @@ pub(crate) fn run(run: &mut RunState<'_>) -> Result<SessionEnd, RunError> {
             }
         }
     }
+}
+
+fn open_request(run: &RunState<'_>, state: String) -> Request {
+    Request::Open(request::Open {
+        capture: run.spec.clone(),
+        version: run.version.to_owned(),
+        range: RangeSpec::full(),
+        state: RawValue::from_string(state).expect("a state is valid JSON"),
+    })
+}
+
+/// Bytes that a state may have so that this capture can be opened with it again.
+fn state_limit(run: &RunState<'_>) -> usize {
+    let mut line = Vec::new();
+    encode_request(&open_request(run, "{}".to_owned()), &mut line);
+    MAX_REQUEST_BYTES
+        .saturating_sub(line.len())
+        .min(staunch_state::MAX_BYTES)
 }
 
 /// Reads responses until there are no more.
@@ -281,13 +296,7 @@ impl Reader<'_> {
                     }
                     return Ok(());
                 }
-                Err(source) => {
-                    let failure = ConnectorError::Frame {
-                        program: program.clone(),
-                        source,
-                    };
-                    return Err(failure.into());
-                }
+                Err(source) => return Err(connector.frame_failure(source).into()),
             };
             if let Some((binding, document)) = split_captured(line) {
                 lifecycle.captured(binding).map_err(protocol)?;
@@ -296,15 +305,15 @@ impl Reader<'_> {
                     // Not JSON at all: then the message is none either, and that is what to say.
                     Err(violation @ Violation::NotJson { .. }) => {
                         if let Err(source) = decode_response(line) {
-                            return Err(garbage(program, line, source).into());
+                            return Err(ConnectorError::garbage(program, line, source).into());
                         }
                         return Err(self.rejected(binding, document, violation));
                     }
                     Err(violation) => return Err(self.rejected(binding, document, violation)),
                 }
             }
-            let response =
-                decode_response(line).map_err(|source| garbage(program, line, source))?;
+            let response = decode_response(line)
+                .map_err(|source| ConnectorError::garbage(program, line, source))?;
             lifecycle.response(&response).map_err(protocol)?;
             match response {
                 Response::Captured(captured) => {
@@ -440,17 +449,9 @@ impl Reader<'_> {
             binding: target.name.clone(),
             collection: target.collection.clone(),
             ordinal: self.sequence.documents + 1,
-            violation,
+            violation: Box::new(violation),
             saved: path,
         })
-    }
-}
-
-fn garbage(program: &str, line: &[u8], source: DecodeError) -> ConnectorError {
-    ConnectorError::Garbage {
-        program: program.to_owned(),
-        excerpt: excerpt(line),
-        source,
     }
 }
 
@@ -497,6 +498,8 @@ struct Committer<'a> {
     progress: &'a Progress,
     observer: &'a dyn Observer,
     described_at: Option<Instant>,
+    /// Bytes that the state may have.
+    state_limit: usize,
 }
 
 impl Committer<'_> {
@@ -515,6 +518,17 @@ impl Committer<'_> {
             self.state = transaction.update.apply(state);
             self.state.to_json()
         });
+        if let Some(bytes) = text
+            .as_ref()
+            .map(String::len)
+            .filter(|&bytes| bytes > self.state_limit)
+        {
+            return Err(RunError::StateTooLarge {
+                capture: self.capture.to_owned(),
+                bytes,
+                limit: self.state_limit,
+            });
+        }
         let migration =
             transaction
                 .migration

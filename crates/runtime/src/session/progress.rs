@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use staunch_state::{ConnectorState, Node, Part, ResourceState};
+use staunch_state::{Node, Part, ResourceState};
 
 /// What is known of a running capture. Counters only grow; reading them costs the run nothing.
 #[derive(Debug)]
@@ -77,11 +77,11 @@ impl Progress {
 
     /// Looks where the bindings are by now.
     pub(crate) fn describe(&self, state: &Node) {
-        let Ok(state) = ConnectorState::new(state.clone()) else {
+        let Some(states) = state.pointer("/bindingStateV1").and_then(Node::as_object) else {
             return; // Another kit's state: there is nothing to say of it.
         };
         for binding in &self.bindings {
-            if let Some(node) = state.binding(&binding.state_key) {
+            if let Some(node) = states.get(&binding.state_key) {
                 binding.describe(node);
             }
         }

@@ -193,11 +193,22 @@ impl StoreError {
                 detail: source.to_string(),
             },
             Some(ErrorCode::DiskFull) => StoreError::Full { path },
+            // What a disk without room for SQLite's index of its log gives, where the log itself still fits.
+            _ if extended_code(&source) == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => {
+                StoreError::Full { path }
+            }
             _ => StoreError::Sqlite {
                 action,
                 path,
                 source,
             },
         }
+    }
+}
+
+fn extended_code(error: &rusqlite::Error) -> Option<i32> {
+    match error {
+        rusqlite::Error::SqliteFailure(failure, _) => Some(failure.extended_code),
+        _ => None,
     }
 }
