@@ -121,6 +121,8 @@ impl Branches {
                 Some(Place::beginning(&walk.boundary)),
             )
             .await?;
+            // What it had stays captured: another branch may have taken it over, and be looked at later. No ref is named so.
+            claims.insert(format!("{} before {tip}", followed.claim()), known);
             claims.insert(followed.claim().to_owned(), tip);
             return Ok(());
         }
@@ -184,7 +186,8 @@ impl Branches {
                 branch = followed.claim(), cutoff = %tip,
                 "the commit that the backfill began at was removed; what the branch has now is read instead"
             );
-            return Ok(()); // The incremental function finds the branch rewritten, and begins another backfill.
+            // The incremental function finds the branch rewritten, and begins another backfill.
+            return self.fetch_orphans(&followed, &place, &mut emit).await;
         }
         let (ids, from) = self.backfill_walk(&followed, tip, &place).await?;
         let reader = self.repository.commit_reader(self.config.stats)?;
@@ -205,6 +208,31 @@ impl Branches {
         };
         self.walks().insert(followed.claim().to_owned(), walk);
         emit.checkpoint(Place::next(last)).await?;
+        Ok(())
+    }
+
+    /// Captures what a backfill whose tip was removed leaves to nobody: other branches began without what it was to capture.
+    ///
+    /// Which of theirs that is, nobody can tell without the tip, so it is all that was not excluded from the beginning.
+    async fn fetch_orphans(
+        &self,
+        followed: &Followed,
+        place: &Place,
+        emit: &mut Pages,
+    ) -> FetchResult {
+        let claims = self.claims.lock().await.clone();
+        let reader = self.repository.commit_reader(self.config.stats)?;
+        let mut hidden = place.exclude.clone();
+        for (name, tip) in claims {
+            if name == followed.claim() || !self.repository.contains(tip) {
+                continue;
+            }
+            let walk = self.walk(tip, hidden.clone(), Order::NewestFirst).await?;
+            for &id in &walk.ids {
+                emit.document(&reader.read(id)?)?;
+            }
+            hidden.push(tip);
+        }
         Ok(())
     }
 

@@ -481,7 +481,8 @@ mod tests {
             walk,
             Ok(Walk {
                 ids: vec![id(1), id(2)],
-                missing_hidden: vec![id(99)]
+                missing_hidden: vec![id(99)],
+                boundary: vec![id(0)],
             })
         );
     }
@@ -513,7 +514,8 @@ mod tests {
             walk,
             Ok(Walk {
                 ids: vec![id(2), id(3), id(4)],
-                missing_hidden: vec![]
+                missing_hidden: vec![],
+                boundary: vec![],
             })
         );
     }

@@ -100,7 +100,7 @@ mod tests {
             ("connector.garbage", Failure, Failure, Failure),
             ("connector.silent", Failure, Failure, Failure),
             ("connector.slow", Failure, Failure, Failure),
-            ("unexpected_response", Failure, Failure, Failure),
+            ("protocol.unexpected_response", Failure, Failure, Failure),
             ("document.rejected", Failure, Failure, Failure),
             ("files.full", Failure, Failure, Failure),
             ("files.shorter", Failure, Failure, Failure),

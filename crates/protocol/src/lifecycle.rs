@@ -166,14 +166,14 @@ impl ProtocolError {
     /// A stable name of the error.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::UnexpectedRequest { .. } => "unexpected_request",
-            Self::UnexpectedAcknowledge { .. } => "unexpected_acknowledge",
-            Self::UnexpectedResponse { .. } => "unexpected_response",
-            Self::InvalidBinding { .. } => "invalid_binding",
-            Self::BindingCount { .. } => "binding_count",
-            Self::MarkerNotAlone { .. } => "marker_not_alone",
-            Self::IncompleteSequence => "incomplete_sequence",
-            Self::Unanswered { .. } => "unanswered_request",
+            Self::UnexpectedRequest { .. } => "protocol.unexpected_request",
+            Self::UnexpectedAcknowledge { .. } => "protocol.unexpected_acknowledge",
+            Self::UnexpectedResponse { .. } => "protocol.unexpected_response",
+            Self::InvalidBinding { .. } => "protocol.invalid_binding",
+            Self::BindingCount { .. } => "protocol.binding_count",
+            Self::MarkerNotAlone { .. } => "protocol.marker_not_alone",
+            Self::IncompleteSequence => "protocol.incomplete_sequence",
+            Self::Unanswered { .. } => "protocol.unanswered_request",
         }
     }
 }

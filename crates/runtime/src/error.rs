@@ -196,8 +196,8 @@ impl ConnectorError {
             Self::Failed { .. } => "connector.failed",
             Self::Silent { .. } => "connector.silent",
             Self::Garbage { .. } => "connector.garbage",
-            Self::Frame { .. } => "connector.frame",
-            Self::Protocol { .. } => "connector.protocol",
+            Self::Frame { source, .. } => source.code(),
+            Self::Protocol { source, .. } => source.code(),
             Self::Version { .. } => "connector.version",
             Self::Answer { .. } => "connector.answer",
             Self::Slow { .. } => "connector.slow",
@@ -261,8 +261,8 @@ pub enum RunError {
     },
     /// The state has become larger than a connector can be told.
     #[error(
-        "the state of `{capture}` would have {bytes} bytes, and {limit} are the most that a connector can be opened with; \
-         nothing of this transaction was committed: have the connector keep less in its state"
+        "the state of `{capture}` would have {bytes} bytes, and {limit} are the most that a connector can be opened with \
+         (128 MiB for state and bindings together); nothing of this transaction was committed: have the connector keep less in its state"
     )]
     StateTooLarge {
         /// The capture.

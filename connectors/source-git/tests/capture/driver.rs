@@ -134,8 +134,7 @@ impl Capture {
 
     /// How many warnings were logged that say this.
     pub(crate) fn warnings(&self, text: &str) -> usize {
-        let says =
-            |line: &&String| line.contains(r#""level":"warn""#) && line.contains(text);
+        let says = |line: &&String| line.contains(r#""level":"warn""#) && line.contains(text);
         self.logs.iter().filter(says).count()
     }
 
@@ -152,7 +151,12 @@ impl Capture {
         captured.sort_unstable();
         let expected: BTreeSet<_> = expected.iter().cloned().collect();
         let expected: Vec<_> = expected.into_iter().collect();
-        assert_eq!(captured, expected, "{what}\nstate: {}", self.state.to_json());
+        assert_eq!(
+            captured,
+            expected,
+            "{what}\nstate: {}",
+            self.state.to_json()
+        );
     }
 
     fn open(&self) -> Request {
@@ -275,8 +279,12 @@ impl<'a> Running<'a> {
                 }
             }
         });
-        let logs =
-            std::thread::spawn(move || BufReader::new(stderr).lines().map_while(Result::ok).collect());
+        let logs = std::thread::spawn(move || {
+            BufReader::new(stderr)
+                .lines()
+                .map_while(Result::ok)
+                .collect()
+        });
         let open = capture.open();
         let mut this = Self {
             stdin: child.stdin.take(),

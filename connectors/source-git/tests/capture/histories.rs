@@ -1,7 +1,5 @@
 //! Histories of every form, captured by both releases one after the other.
 
-use std::time::Instant;
-
 use serde_json::Value;
 use source_git::fixture::{Commit, EPOCH, File, GitFixture, Import};
 
@@ -121,6 +119,40 @@ fn tags_lead_to_commits_that_no_branch_has() {
 }
 
 #[test]
+fn what_a_branch_gains_at_once_is_exact_whichever_message_was_the_last() {
+    let (_dir, fixture) = bare();
+    let ids = line(&fixture, MAIN, 2);
+    let mut settled = Vec::new();
+    for release in [Release::V1, Release::V2] {
+        // A checkpoint wherever there may be one: nowhere between commits that none of them reaches all of.
+        let mut capture = Capture::of(fixture.path()).page_size(1);
+        capture.settle(release, &fixture);
+        settled.push((release, capture));
+    }
+    let add = |parents: &[&str], name: &str| dangling(&fixture, parents, name, EPOCH);
+    let left = add(&[&ids[1]], "left");
+    let left = add(&[&left], "left again");
+    let root = add(&[], "another root");
+    let right = add(&[&root, &ids[0]], "right");
+    let merge = add(&[&left, &right], "merge");
+    let tip = add(&[&merge, &root], "tip");
+    fixture.git(&["update-ref", MAIN, &tip]);
+    for (release, settled) in settled {
+        for messages in 1.. {
+            let what = format!("{release:?} was killed after {messages} messages");
+            let mut capture = settled.clone();
+            let was_killed = capture.kill_after(release, messages, &fixture);
+            capture.settle(release, &fixture);
+            capture.assert_exact(&fixture, &what);
+            if !was_killed {
+                assert!(messages > 9, "{messages} messages");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
 fn bytes_that_are_not_text_are_captured_with_their_files() {
     let (_dir, fixture) = bare();
     let mut import = Import::default();
@@ -161,14 +193,21 @@ fn bytes_that_are_not_text_are_captured_with_their_files() {
         .iter()
         .map(|document| serde_json::from_str(document).unwrap())
         .collect();
-    let messages: Vec<_> = documents.iter().map(|document| document["message"].as_str().unwrap()).collect();
-    assert_eq!(messages, ["", "café\n", "caf\u{fffd} \u{fffd}\u{fffd}\u{1} \"quoted\" \\ \u{7f}\n"]);
-    let files = documents[2]["files"].to_string();
+    let messages: Vec<_> = documents
+        .iter()
+        .map(|document| document["message"].as_str().unwrap())
+        .collect();
     assert_eq!(
-        files,
-        "[{\"path\":\"na\u{fffd}ve/\u{fffd}.txt\",\"added\":2,\"removed\":0},\
-         {\"path\":\"tab\\there\",\"added\":null,\"removed\":null}]"
+        messages,
+        [
+            "",
+            "café\n",
+            "caf\u{fffd} \u{fffd}\u{fffd}\u{1} \"quoted\" \\ \u{7f}\n"
+        ]
     );
+    let files = "\"files\":[{\"path\":\"na\u{fffd}ve/\u{fffd}.txt\",\"added\":2,\"removed\":0},\
+         {\"path\":\"tab\\there\",\"added\":null,\"removed\":null}]";
+    assert!(capture.commits[2].contains(files), "{}", capture.commits[2]);
 }
 
 #[test]
@@ -197,7 +236,6 @@ fn ten_thousand_commits_survive_a_kill_and_an_upgrade_half_way() {
     fixture.import(&import);
     assert!(fixture.rev_list(&["--all"]).len() > 9_000);
 
-    let began = Instant::now();
     let mut capture = Capture::of(fixture.path()).page_size(700);
     assert!(capture.kill_after(Release::V1, 4_000, &fixture));
     let before = capture.commits.len();
@@ -206,5 +244,4 @@ fn ten_thousand_commits_survive_a_kill_and_an_upgrade_half_way() {
     assert!(capture.commits.len() > before);
     capture.settle(Release::V2, &fixture);
     capture.assert_exact(&fixture, "ten thousand");
-    println!("{} commits in {:?}", capture.commits.len(), began.elapsed());
 }

@@ -22,7 +22,11 @@ const BRANCHES: [&str; 4] = [
 #[derive(Clone, Debug)]
 enum Step {
     /// A branch gains a commit, perhaps a merge; it begins with a root if it is new.
-    Commit { branch: usize, others: Vec<Index>, seconds: i64 },
+    Commit {
+        branch: usize,
+        others: Vec<Index>,
+        seconds: i64,
+    },
     /// A branch is moved anywhere, or made there.
     Move { branch: usize, to: Index },
     /// The last commit of a branch is replaced.
@@ -112,7 +116,11 @@ impl World {
     fn step(&mut self, step: &Step) {
         let reachable = self.reachable();
         match step {
-            Step::Commit { branch, others, seconds } => {
+            Step::Commit {
+                branch,
+                others,
+                seconds,
+            } => {
                 let mut parents: Vec<String> = self.place(*branch).into_iter().collect();
                 if !reachable.is_empty() {
                     parents.extend(others.iter().map(|index| index.get(&reachable).clone()));
@@ -142,7 +150,8 @@ impl World {
                 self.made += 1;
                 let name = format!("tag-{}", self.made);
                 let at = at.get(&reachable);
-                self.fixture.git(&["tag", "--annotate", "--message=it", &name, at]);
+                self.fixture
+                    .git(&["tag", "--annotate", "--message=it", &name, at]);
             }
             Step::Pack => {
                 self.fixture.git(&["pack-refs", "--all"]);
@@ -182,7 +191,9 @@ fn move_head(world: &World, head: &Head) {
     let reachable = world.reachable();
     match head {
         Head::Branch(branch) => {
-            world.fixture.git(&["symbolic-ref", "HEAD", BRANCHES[*branch]]);
+            world
+                .fixture
+                .git(&["symbolic-ref", "HEAD", BRANCHES[*branch]]);
         }
         Head::Detached(at) if !reachable.is_empty() => {
             let id = at.get(&reachable);
@@ -197,7 +208,11 @@ fn check(capture: &Capture, world: &World, must: &[String]) -> Result<(), TestCa
     let ids = capture.ids();
     let captured: BTreeSet<_> = ids.iter().cloned().collect();
     let missing: Vec<_> = must.iter().filter(|id| !captured.contains(*id)).collect();
-    prop_assert!(missing.is_empty(), "missing: {missing:?}\n{}", capture.state.to_json());
+    prop_assert!(
+        missing.is_empty(),
+        "missing: {missing:?}\n{}",
+        capture.state.to_json()
+    );
     let foreign: Vec<_> = captured.difference(&world.ever).collect();
     prop_assert!(foreign.is_empty(), "of no ref: {foreign:?}");
     let mut seen = BTreeSet::new();
@@ -205,9 +220,17 @@ fn check(capture: &Capture, world: &World, must: &[String]) -> Result<(), TestCa
         .iter()
         .filter(|id| !seen.insert(*id) && !world.left_behind.contains(*id))
         .collect();
-    prop_assert!(twice.is_empty(), "twice: {twice:?}\n{}", capture.state.to_json());
+    prop_assert!(
+        twice.is_empty(),
+        "twice: {twice:?}\n{}",
+        capture.state.to_json()
+    );
     let documents: BTreeSet<_> = capture.commits.iter().collect();
-    prop_assert_eq!(documents.len(), captured.len(), "other bytes for the same commit");
+    prop_assert_eq!(
+        documents.len(),
+        captured.len(),
+        "other bytes for the same commit"
+    );
     Ok(())
 }
 

@@ -64,7 +64,9 @@ fn a_branch_that_is_deleted_keeps_its_place_and_goes_on_when_it_comes_back() {
     running.settle(&fixture);
     running.stop();
     capture.assert_captured(&all, "what was captured stays so");
-    let cursor = capture.of_commits("/inc/refs~1heads~1topic/cursor").unwrap();
+    let cursor = capture
+        .of_commits("/inc/refs~1heads~1topic/cursor")
+        .unwrap();
     assert_eq!(cursor.to_json(), format!(r#"["{tip}"]"#));
 
     // Under its own name, under another, and further on.

@@ -148,7 +148,10 @@ fn a_migration_is_one_checkpoint_that_is_durable_before_anything_else_is_said() 
     assert_eq!(running.messages.len(), 3);
     assert!(sequences[0].documents.is_empty());
     let text = sequences[0].text.clone();
-    assert!(text.contains(&format!(r#""refs/heads/main":{{"cursor":{flat}}}"#)), "{text}");
+    assert!(
+        text.contains(&format!(r#""refs/heads/main":{{"cursor":{flat}}}"#)),
+        "{text}"
+    );
     running.kill(); // Before it was committed: the next session says the same.
 
     let mut running = capture.start(Release::V2);
@@ -168,7 +171,12 @@ fn a_migration_is_one_checkpoint_that_is_durable_before_anything_else_is_said() 
         format!(r#"{{"refs/heads/main":{backfill}}}"#)
     );
     assert_eq!(capture.rows, rows);
-    assert!(capture.state.pointer("/bindingStateV1/refs/snapshot").is_some());
+    assert!(
+        capture
+            .state
+            .pointer("/bindingStateV1/refs/snapshot")
+            .is_some()
+    );
 
     let mut running = capture.start(Release::V2);
     running.settle(&fixture_with_news(&fixture));
@@ -262,7 +270,10 @@ fn a_repository_that_was_empty_until_the_upgrade_is_captured_from_its_first_comm
         let (_dir, fixture) = bare();
         let mut capture = Capture::of(fixture.path());
         capture.settle(Release::V1, &fixture);
-        assert_eq!(capture.of_commits("/inc/cursor").unwrap().to_json(), r#"[""]"#);
+        assert_eq!(
+            capture.of_commits("/inc/cursor").unwrap().to_json(),
+            r#"[""]"#
+        );
         if born_before {
             line(&fixture, "refs/heads/main", 3);
             grow(&fixture, "refs/heads/side", "a root of its own");
@@ -288,6 +299,9 @@ fn the_first_release_does_not_open_the_state_of_the_present_one() {
     capture.settle(Release::V2, &fixture);
     let state = capture.state.clone();
     let failure = capture.start(Release::V1).failure();
-    assert!(failure.contains("by subtask") && failure.contains("commits"), "{failure}");
+    assert!(
+        failure.contains("by subtask") && failure.contains("commits"),
+        "{failure}"
+    );
     assert!(state.same_state(&capture.state));
 }

@@ -207,11 +207,11 @@ impl DecodeError {
     /// A stable name of the error.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::NotUtf8 { .. } => "not_utf8",
-            Self::NotJson { .. } => "not_json",
-            Self::Shape { .. } => "wrong_shape",
-            Self::NoKind { .. } => "no_message",
-            Self::SeveralKinds { .. } => "several_messages",
+            Self::NotUtf8 { .. } => "protocol.not_utf8",
+            Self::NotJson { .. } => "protocol.not_json",
+            Self::Shape { .. } => "protocol.wrong_shape",
+            Self::NoKind { .. } => "protocol.no_message",
+            Self::SeveralKinds { .. } => "protocol.several_messages",
         }
     }
 

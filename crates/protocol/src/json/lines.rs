@@ -60,10 +60,10 @@ impl FrameError {
     /// A stable name of the error.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::TooLong { .. } => "line_too_long",
-            Self::Partial { .. } => "partial_line",
-            Self::Blank => "blank_line",
-            Self::Io(_) => "read_failed",
+            Self::TooLong { .. } => "protocol.line_too_long",
+            Self::Partial { .. } => "protocol.partial_line",
+            Self::Blank => "protocol.blank_line",
+            Self::Io(_) => "protocol.read_failed",
         }
     }
 }

@@ -195,7 +195,7 @@ fn a_failing_reader_is_told_of_with_its_cause() {
     let mut lines = Lines::new((&b"{}\n{"[..]).chain(Broken), 64);
     assert_eq!(lines.next_line().unwrap(), Some(&b"{}"[..]));
     let error = lines.next_line().unwrap_err();
-    assert_eq!(error.code(), "read_failed");
+    assert_eq!(error.code(), "protocol.read_failed");
     assert_eq!(
         std::error::Error::source(&error).unwrap().to_string(),
         "gone"
