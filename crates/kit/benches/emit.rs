@@ -1,6 +1,7 @@
 //! Documents per second through the emitters, from memory to nowhere: the kit's own work, without a pipe.
 //!
 //! Whole processes, with a pipe and beside `cat`, are measured by the benches of `staunch-bench`.
+#![allow(clippy::unwrap_used)] // A bench that cannot go on says so by failing.
 
 #![allow(missing_docs)]
 #![forbid(unsafe_code)]

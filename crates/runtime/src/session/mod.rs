@@ -400,7 +400,8 @@ impl Reader<'_> {
         };
         self.is_first = false;
         let mark = self.files.mark()?;
-        if documents > 0 || is_progress(state) {
+        let is_progress = documents > 0 || is_progress(state);
+        if is_progress {
             self.progress.advanced();
         }
         self.progress.in_sequence.store(false, Ordering::Relaxed);
@@ -410,6 +411,7 @@ impl Reader<'_> {
             documents,
             checkpoints: 1,
             migration,
+            is_progress,
         }))
     }
 
@@ -557,6 +559,9 @@ impl Committer<'_> {
         self.totals.checkpoints += transaction.checkpoints;
         self.totals.commits += 1;
         self.acknowledge(transaction.checkpoints)?;
+        if transaction.is_progress {
+            self.progress.advanced(); // A connector that waited for this goes on only now.
+        }
         let is_due = self
             .described_at
             .is_none_or(|at| at.elapsed() >= DESCRIBE_INTERVAL);

@@ -20,6 +20,8 @@ pub(crate) struct Transaction {
     pub(crate) documents: u64,
     pub(crate) checkpoints: u64,
     pub(crate) migration: Option<MigrationEntry>,
+    /// Whether it gets the capture on.
+    pub(crate) is_progress: bool,
 }
 
 /// What is journaled of a migration.
@@ -39,6 +41,7 @@ impl Transaction {
             documents: self.documents + next.documents,
             checkpoints: self.checkpoints + next.checkpoints,
             migration: self.migration.or(next.migration),
+            is_progress: self.is_progress || next.is_progress,
         }
     }
 }

@@ -1,0 +1,78 @@
+//! Whole processes: what a connector of the kit and the command take, beside programs that do only the physical work.
+//!
+//! ```text
+//! cargo bench -p staunch-bench                       everything
+//! cargo bench -p staunch-bench -- emit start         some of it: emit, idle, start, land
+//! cargo bench -p staunch-bench -- --rounds 3 land    fewer rounds than five
+//! ```
+//!
+//! In every round each program runs once, one after the other, so that what else the machine does meanwhile falls on all of them.
+//! What is printed of a quantity is its median over the rounds, and of a ratio the median of the rounds' ratios.
+#![forbid(unsafe_code)]
+
+mod emit;
+mod idle;
+mod land;
+mod measure;
+mod open;
+mod start;
+mod table;
+
+use std::process::ExitCode;
+
+/// How often each program runs, unless it is said otherwise.
+const ROUNDS: usize = 5;
+
+type Error = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Error> {
+    let mut rounds = ROUNDS;
+    let mut wanted = Vec::new();
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--bench" => {}            // Cargo says so.
+            "--test" => return Ok(()), // `cargo test --benches`: that it compiles is all there is to test.
+            "--rounds" => {
+                rounds = arguments
+                    .next()
+                    .ok_or("`--rounds` needs a number")?
+                    .parse()?
+            }
+            "emit" | "idle" | "start" | "land" => wanted.push(argument),
+            _ => {
+                return Err(format!(
+                    "there is no bench `{argument}`; name any of emit, idle, start, land"
+                )
+                .into());
+            }
+        }
+    }
+    if rounds == 0 {
+        return Err("no rounds, no figures; ask for one at least".into());
+    }
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
+    if is_wanted("start") {
+        start::run(rounds)?;
+    }
+    if is_wanted("emit") {
+        emit::run(rounds)?;
+    }
+    if is_wanted("idle") {
+        idle::run(rounds)?;
+    }
+    if is_wanted("land") {
+        land::run(rounds)?;
+    }
+    Ok(())
+}
