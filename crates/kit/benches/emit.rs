@@ -2,7 +2,6 @@
 //!
 //! Whole processes, with a pipe and beside `cat`, are measured by the benches of `staunch-bench`.
 #![allow(clippy::unwrap_used)] // A bench that cannot go on says so by failing.
-
 #![allow(missing_docs)]
 #![forbid(unsafe_code)]
 

@@ -120,9 +120,6 @@ impl Default for Budget {
 ///
 /// # Errors
 /// [`Refused`]: whatever [`survey`] refuses, and [`Refused::ConsentMissing`].
-///
-/// # Source
-/// "State migrations", section 5.
 pub fn plan(
     before: &Node,
     after: &Node,

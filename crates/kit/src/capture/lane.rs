@@ -91,14 +91,7 @@ impl Lane {
     #[inline]
     pub(crate) fn captured(&mut self) -> Result<(), TaskError> {
         self.documents += 1;
-        let binding = &self.binding.name;
-        let settled = self.spool.settle();
-        settled
-            .map_err(|source| TaskError::Spool {
-                binding: binding.clone(),
-                source,
-            })
-            .map_err(|error| self.fail(error))
+        self.settle()
     }
 
     pub(crate) fn sourced_schema(&mut self, schema: &Value) -> Result<(), TaskError> {
@@ -108,14 +101,18 @@ impl Lane {
             document_schema: &schema,
         };
         encode_response(&Response::SourcedSchema(message), self.spool.buffer());
-        let binding = &self.binding.name;
-        let settled = self.spool.settle();
-        settled
-            .map_err(|source| TaskError::Spool {
-                binding: binding.clone(),
-                source,
-            })
-            .map_err(|error| self.fail(error))
+        self.settle()
+    }
+
+    #[inline]
+    fn settle(&mut self) -> Result<(), TaskError> {
+        match self.spool.settle() {
+            Ok(()) => Ok(()),
+            Err(source) => {
+                let binding = self.binding.name.clone();
+                Err(self.fail(TaskError::Spool { binding, source }))
+            }
+        }
     }
 
     /// Sends what was captured since the last checkpoint, and then a checkpoint that merges `updated` into the state.

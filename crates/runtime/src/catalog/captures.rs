@@ -41,7 +41,7 @@ struct Read {
 /// Reads a capture; `None` if it is marked as deleted, or if what is wrong with it has been told.
 ///
 /// # Source
-/// Capture protocol reference 2.4: the members that exist, all others are refused.
+/// Flow's catalog: the members that exist; all others are refused.
 pub(super) fn read(name: &str, spot: &Spot<'_>, context: &mut Context<'_>) -> Option<Capture> {
     let mut members = spot.members(context.problems)?;
     let endpoint = members.require(

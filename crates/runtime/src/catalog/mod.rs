@@ -10,7 +10,7 @@
 //! `settings` the sidecar, [`edit`] adding to a file, [`spec`] what a connector is told.
 //!
 //! # Source
-//! Capture protocol reference 2.4 (catalog forms), 1.8 (what peers demand of names and keys).
+//! Flow's catalog, and what peers of its capture protocol demand of names and keys.
 
 use std::{
     collections::BTreeMap,

@@ -11,7 +11,7 @@ const MAX_NAME_CHARS: usize = 512;
 /// are refused as components.
 ///
 /// # Source
-/// Capture protocol reference 1.8 (a token of 1 to 512 characters).
+/// Flow's catalog: a token of 1 to 512 characters.
 pub(super) fn broken_rule(name: &str) -> Option<&'static str> {
     let allowed = |character: char| character.is_alphanumeric() || "-_.=/".contains(character);
     if name.is_empty() {

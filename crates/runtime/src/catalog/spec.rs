@@ -5,7 +5,7 @@
 //! of the Python kit refuse an interval that is left out. So the templates here name journals that never exist.
 //!
 //! # Source
-//! Capture protocol reference 1.4 (the messages), 1.8 (what peers demand), 2.5 (the two forms of `config`).
+//! Flow's capture protocol: its messages, what its peers demand of them, and the two forms of `config`.
 
 use std::collections::BTreeMap;
 
