@@ -595,16 +595,27 @@ fn a_stop_lets_running_functions_finish_and_starts_no_others() {
 
 #[test]
 fn the_first_error_is_the_captures_and_the_others_finish() {
-    let fails = |_: Cursor, _: Changes| async { Err("a broke".into()) };
-    let slow = |cursor: Cursor, mut emit: Changes| async move {
-        let at = cursor.as_u64().unwrap();
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        Ok(emit.checkpoint(Cursor::integer(at + 1)).await?)
+    let running = Arc::new(tokio::sync::Notify::new());
+    let runs = Arc::clone(&running);
+    let fails = move |_: Cursor, _: Changes| {
+        let running = Arc::clone(&running);
+        async move {
+            running.notified().await;
+            Err("a broke".into())
+        }
+    };
+    let slow = move |cursor: Cursor, mut emit: Changes| {
+        runs.notify_one();
+        async move {
+            let at = cursor.as_u64().unwrap();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            Ok(emit.checkpoint(Cursor::integer(at + 1)).await?)
+        }
     };
     let connector = Scripted::new(move || {
         vec![
-            counting("a", 0).incremental(fails),
-            counting("b", 0).incremental(slow),
+            counting("a", 0).incremental(fails.clone()),
+            counting("b", 0).incremental(slow.clone()),
         ]
     });
     let stamped = json!({"inc": {"cursor": 1}, "last_initialized": "2026-01-01T00:00:00Z"});

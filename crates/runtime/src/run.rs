@@ -348,14 +348,16 @@ fn pause(
     until_idle: Option<Duration>,
     idle: Duration,
 ) -> Option<SessionEnd> {
-    if let Some(until_idle) = until_idle
-        && until_idle.saturating_sub(idle) <= wait
-    {
-        let left = until_idle.saturating_sub(idle);
-        return match stop.wait(Urgency::None, left) {
-            Urgency::None => Some(SessionEnd::Idle),
-            _ => Some(SessionEnd::Stopped),
-        };
+    let patience = until_idle.map(|until_idle| until_idle.saturating_sub(idle));
+    let ends_idle = patience.is_some_and(|patience| patience <= wait);
+    let deadline = Instant::now() + patience.unwrap_or(wait).min(wait);
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return ends_idle.then_some(SessionEnd::Idle);
+        }
+        if stop.wait(stop.rings(), Urgency::None, left) != Urgency::None {
+            return Some(SessionEnd::Stopped);
+        }
     }
-    (stop.wait(Urgency::None, wait) != Urgency::None).then_some(SessionEnd::Stopped)
 }

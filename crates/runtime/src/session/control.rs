@@ -49,10 +49,15 @@ impl Stop {
         }
     }
 
-    /// Waits until more is asked for than `known`, or the bell rings, or for `time`. Says what is asked for by then.
-    pub(crate) fn wait(&self, known: Urgency, time: Duration) -> Urgency {
+    /// How often the bell has rung. To be read before whatever a ring tells of is looked at, lest that ring is missed.
+    pub(crate) fn rings(&self) -> u64 {
+        self.lock().bell
+    }
+
+    /// Waits until more is asked for than `known`, or the bell has rung more often than `bell`, or for `time`. Says what is
+    /// asked for by then.
+    pub(crate) fn wait(&self, bell: u64, known: Urgency, time: Duration) -> Urgency {
         let state = self.lock();
-        let bell = state.bell;
         let is_unchanged =
             |state: &mut StopState| state.bell == bell && u8::min(state.requests, 2) <= known as u8;
         let waited = self.0.1.wait_timeout_while(state, time, is_unchanged);
@@ -81,13 +86,25 @@ mod tests {
         assert_eq!(stop.urgency(), Urgency::None);
         stop.request();
         assert_eq!(
-            stop.wait(Urgency::None, Duration::from_secs(60)),
+            stop.wait(stop.rings(), Urgency::None, Duration::from_secs(60)),
             Urgency::Drain
         );
         stop.clone().request();
         assert_eq!(
-            stop.wait(Urgency::Drain, Duration::from_secs(60)),
+            stop.wait(stop.rings(), Urgency::Drain, Duration::from_secs(60)),
             Urgency::Now
+        );
+    }
+
+    #[test]
+    fn a_ring_between_the_look_and_the_wait_is_not_missed() {
+        let stop = Stop::new();
+        let rings = stop.rings();
+        stop.ring();
+        // Would wait for ever, but for the ring.
+        assert_eq!(
+            stop.wait(rings, Urgency::None, Duration::MAX),
+            Urgency::None
         );
     }
 }

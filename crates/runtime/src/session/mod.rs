@@ -610,10 +610,11 @@ struct Watch<'a> {
 impl Watch<'_> {
     fn run(&self) {
         let end = loop {
+            let rings = self.stop.rings();
             if self.is_over() {
                 return;
             }
-            if self.stop.wait(Urgency::None, self.next_look()) != Urgency::None {
+            if self.stop.wait(rings, Urgency::None, self.next_look()) != Urgency::None {
                 break SessionEnd::Stopped;
             }
             if self.until_idle.is_some_and(|time| self.is_idle(time)) {
@@ -648,7 +649,7 @@ impl Watch<'_> {
         let began = Instant::now();
         let mut terminated_at: Option<Instant> = None;
         while !self.is_over() {
-            if self.stop.wait(Urgency::Drain, TICK) == Urgency::Now
+            if self.stop.wait(self.stop.rings(), Urgency::Drain, TICK) == Urgency::Now
                 || began.elapsed() > DRAIN_PATIENCE
             {
                 self.killer.kill();
