@@ -8,7 +8,7 @@
 //! No binding starts before the migration's checkpoint is durable: its first patch assumes the new shape, and merged into the old
 //! one it would leave a state that is half each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -111,10 +111,15 @@ pub(crate) async fn prepare<C: Connector>(
         state,
         planned,
     } = migrate(connector, open, Purpose::Open).await?;
-    let mut resources = connector.resources(&config).await?;
+    let mut resources = by_name(connector.resources(&config).await?)?;
     let mut bindings = Vec::with_capacity(configs.len());
     for ((index, config), binding) in (0..).zip(configs).zip(&open.capture.bindings) {
-        let resource = take_resource(&mut resources, &config.name)?;
+        let resource = resources.remove(&config.name).ok_or_else(|| {
+            format!(
+                "resource `{}` was not found, or is bound twice; see which there are with `discover`",
+                config.name
+            )
+        })?;
         let open = OpenBinding {
             index,
             name: config.name,
@@ -298,12 +303,16 @@ pub(crate) fn resource_configs(
         .collect::<Result<_, _>>()?)
 }
 
-/// Takes the resource of this name. A resource is bound once.
-fn take_resource(resources: &mut Vec<Resource>, name: &str) -> Result<Resource, BoxError> {
-    match resources.iter().position(|resource| resource.name == name) {
-        Some(at) => Ok(resources.swap_remove(at)),
-        None => Err(format!("resource `{name}` was not found, or is bound twice; see which there are with `discover`").into()),
+/// The connector's resources. A name stands for one of them.
+pub(crate) fn by_name(resources: Vec<Resource>) -> Result<HashMap<String, Resource>, BoxError> {
+    let mut named = HashMap::with_capacity(resources.len());
+    for resource in resources {
+        if let Some(other) = named.insert(resource.name.clone(), resource) {
+            let problem = format!("the connector has two resources named `{}`", other.name);
+            return Err(format!("{problem}; it must give each a name of its own").into());
+        }
     }
+    Ok(named)
 }
 
 /// What migrations see: the bindings of the capture, those which are disabled, and the state keys which have no binding at all.
@@ -404,11 +413,11 @@ impl Lanes {
             (.., Err(problem)) => return Err(misfit("/snapshot", problem)),
         };
 
-        let mut running: Vec<(Option<&str>, Arc<AtomicBool>)> = Vec::new();
+        let mut running: HashMap<Option<&str>, Arc<AtomicBool>> = HashMap::new();
         for (subtask, fetch, entry) in of_backfill {
             let Some(entry) = entry else { continue }; // Complete, or never begun.
             let flag = Arc::new(AtomicBool::new(true));
-            running.push((subtask, Arc::clone(&flag)));
+            running.insert(subtask, Arc::clone(&flag));
             let lane = BackfillLane::new(
                 new_lane(subtask),
                 fetch,
@@ -427,11 +436,7 @@ impl Lanes {
                     "there is no cursor; migrate the state, or reset the binding",
                 ));
             };
-            let flag = running
-                .iter()
-                .find(|(of, _)| *of == subtask)
-                .map(|(_, flag)| Arc::clone(flag))
-                .unwrap_or_default();
+            let flag = running.get(&subtask).map(Arc::clone).unwrap_or_default();
             let lane = IncrementalLane::new(
                 new_lane(subtask),
                 fetch,
@@ -533,23 +538,20 @@ fn functions_of<'a, F: Clone, T>(
         "it is of the whole resource where the connector captures by subtask; migrate the state";
     const KEYED: &str =
         "it is by subtask where the connector captures the resource as a whole; migrate the state";
-    let keyed = |name: &str| match part {
-        Part::Keyed(subtasks) => subtasks
-            .iter()
-            .find(|(of, _)| of == name)
-            .and_then(|(_, state)| state.as_ref()),
-        _ => None,
-    };
     match (functions, part) {
         (None, _) => Ok(Vec::new()),
         (Some(Functions::Flat(_)), Part::Keyed(subtasks)) if !subtasks.is_empty() => Err(KEYED),
         (Some(Functions::Flat(f)), Part::Flat(state)) => Ok(vec![(None, f.clone(), Some(state))]),
         (Some(Functions::Flat(f)), _) => Ok(vec![(None, f.clone(), None)]),
         (Some(Functions::Named(_) | Functions::Each(_)), Part::Flat(_)) => Err(FLAT),
-        (Some(Functions::Named(named)), _) => Ok(named
-            .iter()
-            .map(|(name, f)| (Some(name.as_str()), f.clone(), keyed(name)))
-            .collect()),
+        (Some(Functions::Named(named)), _) => {
+            let states: HashMap<Option<&str>, &T> = part.entries().collect();
+            let with_state = |(name, f): &'a (String, F)| {
+                let name = Some(name.as_str());
+                (name, f.clone(), states.get(&name).copied())
+            };
+            Ok(named.iter().map(with_state).collect())
+        }
         (Some(Functions::Each(make)), Part::Keyed(subtasks)) => {
             let present = subtasks
                 .iter()

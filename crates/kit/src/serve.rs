@@ -202,7 +202,7 @@ impl<C: Connector> Server<'_, C> {
     async fn validate(&self, request: &request::Validate) -> Result<Response<'static>, ServeError> {
         let config: C::Config = config::decode(request.config.get()).map_err(BoxError::from)?;
         self.connector.check(&config).await?;
-        let resources = self.connector.resources(&config).await?;
+        let resources = open::by_name(self.connector.resources(&config).await?)?;
         let mut problems = Vec::new();
         let mut bindings = Vec::new();
         let mut bound = BTreeSet::new();
@@ -214,7 +214,7 @@ impl<C: Connector> Server<'_, C> {
                     continue;
                 }
             };
-            match resources.iter().find(|resource| resource.name == name) {
+            match resources.get(&name) {
                 None => problems.push(format!(
                     "resource `{name}` was not found; see which there are with `discover`"
                 )),
