@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use gix::ObjectId;
 use staunch::state::{Node, Part, ResourceState};
@@ -26,6 +27,18 @@ pub(crate) struct Branches {
     claims: Turn<BTreeMap<String, ObjectId>>,
     /// The walk of a backfill under way, kept from page to page.
     walks: Mutex<BTreeMap<String, BackfillWalk>>,
+    /// Where all refs were, and when that was looked at.
+    seen: Mutex<Option<(Instant, Arc<Tips>)>>,
+}
+
+/// For how long a look at the refs serves. All branches wake at once, and each look reads all refs.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Where what is followed was at one moment.
+struct Tips {
+    /// The branch that `HEAD` names.
+    head: Option<String>,
+    by_name: BTreeMap<String, ObjectId>,
 }
 
 struct BackfillWalk {
@@ -62,6 +75,7 @@ impl Branches {
             config,
             claims: Turn::default(),
             walks: Mutex::default(),
+            seen: Mutex::default(),
         })
     }
 
@@ -270,7 +284,7 @@ impl Branches {
 
     /// Begins to follow the branches that are new.
     pub(crate) async fn find_branches(self: Arc<Self>, mut emit: Roster) -> FetchResult {
-        for (name, tip) in self.tips()? {
+        for (name, tip) in self.in_order()? {
             if emit.is_known(&name) {
                 continue;
             }
@@ -292,45 +306,51 @@ impl Branches {
     }
 
     /// What there is to follow: the branch that `HEAD` names first, so that it, and not a tag, has the shared history.
-    fn tips(&self) -> Result<Vec<(String, ObjectId)>, BoxError> {
-        let head = self.repository.head()?;
-        let prefixes: Vec<&str> = self.config.refs.iter().map(String::as_str).collect();
-        let mut tips: Vec<_> = self
-            .repository
-            .tips(&prefixes)?
-            .tips
-            .into_iter()
-            .map(|tip| (tip.name, tip.id))
-            .collect();
-        if let (None, Some(tip)) = (&head.branch, head.tip) {
-            tips.push((HEAD.to_owned(), tip));
-        }
+    fn in_order(&self) -> Result<Vec<(String, ObjectId)>, BoxError> {
+        let tips = self.tips()?;
         let rank = |name: &str| match name {
-            name if Some(name) == head.branch.as_deref() || name == HEAD => 0,
+            name if Some(name) == tips.head.as_deref() || name == HEAD => 0,
             name if name.starts_with("refs/heads/") => 1,
             name if name.starts_with("refs/tags/") => 3,
             _ => 2,
         };
-        tips.sort_by(|(a, _), (b, _)| rank(a).cmp(&rank(b)).then_with(|| a.cmp(b)));
-        Ok(tips)
+        let mut ordered: Vec<_> = tips.by_name.clone().into_iter().collect();
+        ordered.sort_by_key(|(name, _)| rank(name)); // Stable: within a rank they stay in the order of their names.
+        Ok(ordered)
     }
 
     /// Where a branch is now.
     fn tip(&self, followed: &Followed) -> Result<Option<ObjectId>, BoxError> {
         match followed {
             Followed::Head => Ok(self.repository.head()?.tip),
-            Followed::Ref(name) if &**name == HEAD => {
-                let head = self.repository.head()?;
-                Ok(head.tip.filter(|_| head.branch.is_none()))
-            }
-            Followed::Ref(name) => {
-                let tips = self.repository.tips(&[&**name])?.tips;
-                Ok(tips
-                    .into_iter()
-                    .find(|tip| tip.name == **name)
-                    .map(|tip| tip.id))
-            }
+            Followed::Ref(name) => Ok(self.tips()?.by_name.get(&**name).copied()),
         }
+    }
+
+    /// Where all that is followed is now, or was a moment ago.
+    ///
+    /// Every question is answered from here, and a look only ever gives way to a later one: a branch never seems to go back to
+    /// where it was before.
+    fn tips(&self) -> Result<Arc<Tips>, BoxError> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, tips)) = &*seen
+            && at.elapsed() < LOOK
+        {
+            return Ok(Arc::clone(tips));
+        }
+        let head = self.repository.head()?;
+        let prefixes: Vec<&str> = self.config.refs.iter().map(String::as_str).collect();
+        let tips = self.repository.tips(&prefixes)?.tips;
+        let mut by_name: BTreeMap<_, _> = tips.into_iter().map(|tip| (tip.name, tip.id)).collect();
+        if let (None, Some(tip)) = (&head.branch, head.tip) {
+            by_name.insert(HEAD.to_owned(), tip);
+        }
+        let tips = Arc::new(Tips {
+            head: head.branch,
+            by_name,
+        });
+        *seen = Some((Instant::now(), Arc::clone(&tips)));
+        Ok(tips)
     }
 
     /// Whether `old` is still part of the history of `new`.
