@@ -77,3 +77,8 @@ pub use resource::Resource;
 pub use serve::{ServeError, main, serve};
 pub use staunch_state as state;
 pub use staunch_state::{Cursor, Page};
+
+// The example of the README is compiled with those of the crate.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -148,8 +148,9 @@ impl<'a> Run<'a> {
             let end = match outcome {
                 Ok(end) => end,
                 Err(error) => {
-                    // What is past the committed length is not there; on disk, too, nothing may look as if it was.
-                    self.roll_back()?;
+                    // What is past the committed length is not there; on disk, too, nothing may look as if it was. If that
+                    // cannot be done now, the next opening does it: why the session failed is what matters here.
+                    let _ = self.roll_back();
                     return Err(error);
                 }
             };
