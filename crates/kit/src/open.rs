@@ -103,27 +103,35 @@ pub(crate) async fn migrate<C: Connector>(
 /// Migrates the state, and sees that every binding has its resource. Writes nothing.
 pub(crate) async fn prepare<C: Connector>(
     connector: &C,
-    open: &request::Open,
+    open: request::Open,
 ) -> Result<Prepared, BoxError> {
     let Migrated {
         config,
         configs,
         state,
         planned,
-    } = migrate(connector, open, Purpose::Open).await?;
+    } = migrate(connector, &open, Purpose::Open).await?;
+    // The request may hold megabytes, of which nothing else is needed from here on.
+    let state_keys: Vec<String> = open
+        .capture
+        .bindings
+        .into_iter()
+        .map(|binding| binding.state_key)
+        .collect();
     let mut resources = by_name(connector.resources(&config).await?)?;
     let mut bindings = Vec::with_capacity(configs.len());
-    for ((index, config), binding) in (0..).zip(configs).zip(&open.capture.bindings) {
+    for ((index, config), state_key) in (0..).zip(configs).zip(state_keys) {
         let resource = resources.remove(&config.name).ok_or_else(|| {
             format!(
                 "resource `{}` was not found, or is bound twice; see which there are with `discover`",
                 config.name
             )
         })?;
+        let state = state.binding(&state_key).cloned();
         let open = OpenBinding {
             index,
             name: config.name,
-            state_key: binding.state_key.clone(),
+            state_key,
             interval: config.interval.unwrap_or(resource.interval),
             until: if resource.acknowledgements {
                 Await::Durable
@@ -131,7 +139,6 @@ pub(crate) async fn prepare<C: Connector>(
                 Await::Written
             },
         };
-        let state = state.binding(&binding.state_key).cloned();
         bindings.push(PreparedBinding {
             open: Arc::new(open),
             resource,
@@ -271,7 +278,7 @@ async fn initialise(
     let nothing = Spool::new(&session.budget);
     session
         .transactor
-        .checkpoint(nothing, &updated, true, Await::Written)
+        .checkpoint(nothing, &updated, true, Await::Turn)
         .await?;
     Ok(state)
 }

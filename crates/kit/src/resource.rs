@@ -42,7 +42,8 @@ const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
 pub struct Resource {
     pub(crate) name: String,
     pub(crate) key: Vec<String>,
-    pub(crate) schema: Value,
+    /// None for any object: thousands of resources need not each have a copy of that.
+    pub(crate) schema: Option<Value>,
     pub(crate) schema_inference: bool,
     pub(crate) interval: Duration,
     pub(crate) initial_state: Node,
@@ -99,7 +100,7 @@ impl Resource {
         Self {
             name: name.into(),
             key: Vec::new(),
-            schema: base_schema(),
+            schema: None,
             schema_inference: true,
             interval: DEFAULT_INTERVAL,
             initial_state: Node::Object(Default::default()),
@@ -127,7 +128,7 @@ impl Resource {
 
     /// The schema of its documents is this one, and is complete: nothing is inferred.
     pub fn schema(mut self, schema: Value) -> Self {
-        self.schema = schema;
+        self.schema = Some(schema);
         self.schema_inference = false;
         self
     }
@@ -268,7 +269,7 @@ impl Resource {
 
     /// The schema that discovery tells of its documents.
     pub(crate) fn discovered_schema(&self) -> Value {
-        let mut schema = self.schema.clone();
+        let mut schema = self.schema.clone().unwrap_or_else(base_schema);
         if let (true, Value::Object(schema)) = (self.schema_inference, &mut schema) {
             schema.insert("x-infer-schema".into(), true.into());
             let deletion = json!({

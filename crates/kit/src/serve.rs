@@ -150,7 +150,7 @@ impl<C: Connector> Server<'_, C> {
                 Request::Discover(discover) => self.discover(&discover).await?,
                 Request::Validate(validate) => self.validate(&validate).await?,
                 Request::Apply(_) => Response::Applied(response::Applied::default()),
-                Request::Open(open) => return self.open(&open, requests).await,
+                Request::Open(open) => return self.open(open, requests).await,
                 Request::Acknowledge(_) => {
                     // The lifecycle refuses one that comes before `Open`, and none is handled here after it.
                     return Err(ServeError::Connector(format!(
@@ -235,7 +235,7 @@ impl<C: Connector> Server<'_, C> {
 
     async fn open(
         &mut self,
-        request: &request::Open,
+        request: request::Open,
         mut requests: Requests,
     ) -> Result<(), ServeError> {
         let prepared = open::prepare(self.connector, request).await?;

@@ -49,9 +49,11 @@ impl Acknowledgements {
     }
 }
 
-/// Whether a checkpoint is waited for until it is written, or until it is durable.
+/// For what of a checkpoint is waited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Await {
+    /// Not at all, once it has its turn: whatever is sent later is written later.
+    Turn,
     Written,
     Durable,
 }
@@ -108,6 +110,7 @@ impl Transactor {
             messages.buffer(),
         );
         match until {
+            Await::Turn => self.enqueue(messages, Some(None)).await.map(drop),
             Await::Written => self.send(messages, Some(None)).await,
             Await::Durable => {
                 let (waiter, durable) = oneshot::channel();
@@ -122,17 +125,26 @@ impl Transactor {
         messages: Spool,
         checkpoint: Option<Option<oneshot::Sender<()>>>,
     ) -> Result<(), TaskError> {
+        let is_written = self.enqueue(messages, checkpoint).await?;
+        is_written.await.map_err(|_| TaskError::Closed)
+    }
+
+    /// Puts a sequence behind those that wait to be written.
+    async fn enqueue(
+        &self,
+        messages: Spool,
+        checkpoint: Option<Option<oneshot::Sender<()>>>,
+    ) -> Result<oneshot::Receiver<()>, TaskError> {
         let (written, is_written) = oneshot::channel();
         let sequence = Sequence {
             messages,
             checkpoint,
             written,
         };
-        self.writer
-            .send(sequence)
-            .await
-            .map_err(|_| TaskError::Closed)?;
-        is_written.await.map_err(|_| TaskError::Closed)
+        match self.writer.send(sequence).await {
+            Ok(()) => Ok(is_written),
+            Err(_) => Err(TaskError::Closed),
+        }
     }
 
     pub(crate) fn acknowledge(&self, checkpoints: u32) -> Result<(), TaskError> {

@@ -34,7 +34,7 @@ use super::{BackfillFn, BackfillLane, Child, IncrementalFn, Lane, TaskError, sta
 /// }
 /// # let _ = staunch::Resource::new("events").incremental(fetch_changes);
 /// ```
-pub struct Changes(Loan<IncrementalLane>);
+pub struct Changes(Loan<Box<IncrementalLane>>);
 
 pub(crate) struct IncrementalLane {
     lane: Lane,
@@ -168,7 +168,12 @@ impl IncrementalLane {
         }
     }
 
-    pub(crate) async fn run(mut self) -> Result<(), TaskError> {
+    pub(crate) fn run(self) -> impl Future<Output = Result<(), TaskError>> + Send {
+        // Boxed: it moves into each invocation and back, and the future would hold it once for each of these moves.
+        Box::new(self).run_boxed()
+    }
+
+    async fn run_boxed(mut self: Box<Self>) -> Result<(), TaskError> {
         let interval = self.lane.binding.interval;
         let mut wait = until_due(&self.cursor, interval, self.lane.session.clock.now());
         loop {
@@ -184,7 +189,7 @@ impl IncrementalLane {
         }
     }
 
-    async fn invoke(self) -> Result<Self, TaskError> {
+    async fn invoke(self: Box<Self>) -> Result<Box<Self>, TaskError> {
         let task = self.lane.task();
         let (fetch, cursor) = (Arc::clone(&self.fetch), self.cursor.clone());
         let (loan, home) = Loan::new(self);

@@ -363,7 +363,7 @@ impl Reader<'_> {
     }
 
     fn append(&mut self, file: FileId, document: &[u8]) -> Result<(), RunError> {
-        if document.contains(&b'\r') {
+        if memchr::memchr(b'\r', document).is_some() {
             // A carriage return between tokens is JSON, and would break the line for some readers.
             let document: Vec<u8> = document
                 .iter()
