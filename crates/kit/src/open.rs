@@ -352,10 +352,12 @@ fn state_bindings(
             });
         }
     }
-    let known = ConnectorState::new(state.clone())?;
-    let orphans = known
-        .bindings()
-        .filter(|(state_key, _)| !seen.contains(*state_key));
+    let states = state.pointer("/bindingStateV1").and_then(Node::as_object);
+    let with_state = states
+        .into_iter()
+        .flat_map(Object::iter)
+        .filter(|(_, state)| !state.is_null());
+    let orphans = with_state.filter(|(state_key, _)| !seen.contains(*state_key));
     bindings.extend(orphans.map(|(state_key, _)| Binding {
         state_key: state_key.to_owned(),
         resource: None,
