@@ -654,6 +654,68 @@ fn an_acknowledged_resource_waits_for_each_checkpoint_to_be_durable() {
 }
 
 #[test]
+fn named_subtasks_are_captured_each_with_its_own_place_in_the_state() {
+    let changes = |name: &'static str| {
+        move |cursor: Cursor, mut emit: Changes| async move {
+            let next = cursor.as_u64().unwrap() + 1;
+            if next <= 2 {
+                emit.document(&json!({ "id": format!("{name}{next}") }))?;
+                emit.checkpoint(Cursor::integer(next)).await?;
+            }
+            Ok(())
+        }
+    };
+    let page = |_: Option<Page>, _: Cursor, mut emit: Pages| async move {
+        Ok(emit.document(&json!({"id": "page"}))?)
+    };
+    let rows = |name: &'static str| {
+        move |mut emit: Rows| async move { Ok(emit.document(&json!({ "name": name }))?) }
+    };
+    let connector = Scripted::new(move || {
+        let initial =
+            r#"{"inc":{"fast":{"cursor":0},"slow":{"cursor":1}},"backfill":{"fast":{"cutoff":0}}}"#;
+        vec![
+            Resource::new("n")
+                .key(["/id"])
+                .interval(Duration::from_secs(60))
+                .initial_state(Node::parse(initial).unwrap())
+                .incremental_subtask("fast", changes("f"))
+                .incremental_subtask("slow", changes("s"))
+                .backfill_subtask("fast", page)
+                .backfill_subtask("slow", page),
+            Resource::new("s")
+                .key(["/_meta/row_id"])
+                .interval(Duration::from_secs(60))
+                .snapshot_subtask("north", rows("n"))
+                .snapshot_subtask("south", rows("s")),
+        ]
+    });
+    let mut capture = Capture::open(connector, open(&[binding("n"), binding("s")], json!({})));
+    let is_whole = |lines: &[Value]| {
+        docs(lines).len() == 6
+            && lines
+                .last()
+                .is_some_and(|line| support::kind(line) == "checkpoint")
+    };
+    let output = capture.until(is_whole);
+    capture.stop().unwrap();
+    let state = state_of(&output);
+    let of = &state["bindingStateV1"];
+    assert_eq!(
+        of["n"]["inc"],
+        json!({"fast": {"cursor": 2}, "slow": {"cursor": 2}})
+    );
+    assert_eq!(
+        of["n"]["backfill"],
+        json!({}),
+        "the one of `fast` is complete, `slow` has none to run"
+    );
+    for store in ["north", "south"] {
+        assert_eq!(of["s"]["snapshot"][store]["last_count"], json!(1));
+    }
+}
+
+#[test]
 fn subtasks_that_come_to_be_begin_with_a_state_of_their_own() {
     let roster = |mut emit: Roster| async move {
         for name in ["x", "y"] {
