@@ -17,7 +17,9 @@ use serde_json::{Map, Value};
 use staunch_protocol::flow::CaptureBinding;
 use staunch_protocol::log::Level;
 use staunch_protocol::{RawValue, Response, request, response};
-use staunch_state::{Binding, ConnectorState, Incremental, Node, Object, Part, ResourceState};
+use staunch_state::{
+    Binding, ConnectorState, Incremental, Node, Object, Part, ResourceState, WireUpdate,
+};
 use tracing::Instrument;
 
 use crate::capture::{
@@ -188,15 +190,15 @@ async fn commit_migration(session: &Session, planned: &Planned) -> Result<(), Ta
     let mut record = log::record(Level::Info, "connector state is migrated");
     record.fields.insert("migration".into(), planned.journal());
     log::write(&record);
-    for update in planned.plan.update.to_wire() {
-        let updated = RawValue::from_string(update.updated).expect("a state update is valid JSON");
-        let nothing = Spool::new(&session.budget);
-        session
-            .transactor
-            .checkpoint(nothing, &updated, update.merge_patch, Await::Durable)
-            .await?;
-    }
-    Ok(())
+    // One checkpoint, or a crash between two would leave a state that is half each.
+    let [update] = <[WireUpdate; 1]>::try_from(planned.plan.update.to_wire())
+        .expect("the difference of two states is one merge patch");
+    let updated = RawValue::from_string(update.updated).expect("a state update is valid JSON");
+    let nothing = Spool::new(&session.budget);
+    session
+        .transactor
+        .checkpoint(nothing, &updated, update.merge_patch, Await::Durable)
+        .await
 }
 
 impl PreparedBinding {

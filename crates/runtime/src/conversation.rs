@@ -9,7 +9,7 @@ use std::time::Duration;
 use staunch_protocol::flow::{CaptureSpec, ConnectorType};
 use staunch_protocol::json::{Lines, decode_response};
 use staunch_protocol::lifecycle::Lifecycle;
-use staunch_protocol::response::{Applied, Discovered, Spec, Validated};
+use staunch_protocol::response::{Applied, Discovered, Spec};
 use staunch_protocol::{
     MAX_RESPONSE_BYTES, PROTOCOL_VERSION, RawValue, Request, Response, request,
 };
@@ -146,19 +146,35 @@ pub(crate) fn spec(command: &ConnectorCommand, log: LogSink) -> Result<Spec, Con
     Ok(spec)
 }
 
+/// One question to a process of its own: what the connector is, and what `take` takes of its answer.
+fn once<T>(
+    command: &ConnectorCommand,
+    request: &Request,
+    log: LogSink,
+    take: impl FnOnce(Response<'_>) -> Option<T>,
+) -> Result<(Spec, T), ConnectorError> {
+    let (mut conversation, spec) = Conversation::begin(command, log)?;
+    let answer = take(conversation.ask(request, ANSWER_PATIENCE)?);
+    conversation.end()?;
+    let answer = answer.expect("the lifecycle pairs requests and responses");
+    Ok((spec, answer))
+}
+
 /// What there is to capture, and what the connector is.
 pub(crate) fn discover(
     command: &ConnectorCommand,
     request: request::Discover,
     log: LogSink,
 ) -> Result<(Spec, Discovered), ConnectorError> {
-    let (mut conversation, spec) = Conversation::begin(command, log)?;
-    let discovered = match conversation.ask(&Request::Discover(request), ANSWER_PATIENCE)? {
-        Response::Discovered(discovered) => discovered,
-        _ => unreachable!("the lifecycle pairs requests and responses"),
-    };
-    conversation.end()?;
-    Ok((spec, discovered))
+    once(
+        command,
+        &Request::Discover(request),
+        log,
+        |response| match response {
+            Response::Discovered(discovered) => Some(discovered),
+            _ => None,
+        },
+    )
 }
 
 /// Whether the capture is as the connector wants it, what it is, and the resource paths of the bindings.
@@ -167,20 +183,23 @@ pub(crate) fn validate(
     request: request::Validate,
     log: LogSink,
 ) -> Result<(Spec, Vec<Vec<String>>), ConnectorError> {
-    let (mut conversation, spec) = Conversation::begin(command, log)?;
-    let Validated { bindings } =
-        match conversation.ask(&Request::Validate(request), ANSWER_PATIENCE)? {
-            Response::Validated(validated) => validated,
-            _ => unreachable!("the lifecycle pairs requests and responses"),
-        };
-    let program = conversation.program.clone();
-    conversation.end()?;
-    let paths: Vec<_> = bindings
+    let (spec, validated) =
+        once(
+            command,
+            &Request::Validate(request),
+            log,
+            |response| match response {
+                Response::Validated(validated) => Some(validated),
+                _ => None,
+            },
+        )?;
+    let paths: Vec<_> = validated
+        .bindings
         .into_iter()
         .map(|binding| binding.resource_path)
         .collect();
     check_paths(&paths).map_err(|problem| ConnectorError::Answer {
-        program,
+        program: command.program().to_owned(),
         request: "validate",
         problem,
     })?;
@@ -220,12 +239,15 @@ pub(crate) fn apply(
         last_version: last.map_or_else(String::new, |(_, version)| version.to_owned()),
         state: RawValue::from_string(state.to_owned()).ok(),
     };
-    let (mut conversation, _) = Conversation::begin(command, log)?;
-    let applied = match conversation.ask(&Request::Apply(request), ANSWER_PATIENCE)? {
-        Response::Applied(applied) => applied,
-        _ => unreachable!("the lifecycle pairs requests and responses"),
-    };
-    conversation.end()?;
+    let (_, applied) = once(
+        command,
+        &Request::Apply(request),
+        log,
+        |response| match response {
+            Response::Applied(applied) => Some(applied),
+            _ => None,
+        },
+    )?;
     Ok(applied)
 }
 

@@ -287,6 +287,13 @@ proptest! {
     }
 
     #[test]
+    fn the_difference_of_two_states_is_one_checkpoint(old in state(), new in state()) {
+        let wire = StateUpdate::diff(&old, &new).to_wire();
+        prop_assert_eq!(wire.len(), usize::from(!old.same_state(&new)));
+        prop_assert!(wire.iter().all(|update| update.merge_patch));
+    }
+
+    #[test]
     fn composing_is_associative(a in update(), b in update(), c in update()) {
         let left = a.clone().then(b.clone()).then(c.clone());
         prop_assert_eq!(left, a.then(b.then(c)));
