@@ -146,8 +146,11 @@ impl Planned {
     pub(crate) fn journal(&self) -> Value {
         let updates = self.plan.update.to_wire();
         let digest = |text: &str| format!("{:032x}", XxHash3_128::oneshot(text.as_bytes()));
+        let applied = self.applied.iter().map(|applied| {
+            json!({"migration": applied.migration, "bindings": applied.state_keys.len()})
+        });
         json!({
-            "applied": self.applied,
+            "applied": applied.collect::<Vec<_>>(),
             "updateBytes": self.plan.update_bytes,
             "updateDigests": updates.iter().map(|update| digest(&update.updated)).collect::<Vec<_>>(),
         })

@@ -47,6 +47,16 @@ impl Granularity {
         self.0
     }
 
+    /// So many digits of a second; nine at most.
+    pub fn of_digits(digits: u8) -> Option<Granularity> {
+        (digits <= 9).then_some(Granularity(digits))
+    }
+
+    /// The smallest step.
+    pub(crate) fn unit(self) -> Duration {
+        Duration::from_nanos(self.nanoseconds().unsigned_abs())
+    }
+
     /// The smallest step, in nanoseconds.
     fn nanoseconds(self) -> i64 {
         10_i64.pow(9 - u32::from(self.0))
@@ -104,10 +114,25 @@ impl DateTime {
     /// the lag is finer than it is written. `None` before the year 0.
     pub fn earlier_by(&self, lag: Duration) -> Option<DateTime> {
         let lag = SignedDuration::try_from(lag).ok()?;
-        let exact = self.timestamp.checked_sub(lag).ok()?;
+        self.written(self.timestamp.checked_sub(lag).ok()?, self.granularity)
+    }
+
+    /// The date-time later by `time`, written as this one is; rounded down where the time is finer. `None` after the year 9999.
+    pub fn later_by(&self, time: Duration) -> Option<DateTime> {
+        let time = SignedDuration::try_from(time).ok()?;
+        self.written(self.timestamp.checked_add(time).ok()?, self.granularity)
+    }
+
+    /// The same instant written with another granularity, rounded down, with the same offset and separator.
+    pub fn with_granularity(&self, granularity: Granularity) -> Option<DateTime> {
+        self.written(self.timestamp, granularity)
+    }
+
+    /// An instant, written with this one's offset and separator.
+    fn written(&self, exact: Timestamp, granularity: Granularity) -> Option<DateTime> {
         let zone_at = zone_start(&self.text)?;
         let zone = &self.text[zone_at..];
-        let local = offset(zone)?.to_datetime(floor(exact, self.granularity)?);
+        let local = offset(zone)?.to_datetime(floor(exact, granularity)?);
         if local.year() < 0 {
             return None;
         }
@@ -121,10 +146,10 @@ impl DateTime {
             local.minute(),
             local.second()
         );
-        if self.granularity.0 > 0 {
+        if granularity.0 > 0 {
             let digits = format!("{:09}", local.subsec_nanosecond());
             text.push('.');
-            text.push_str(&digits[..usize::from(self.granularity.0)]);
+            text.push_str(&digits[..usize::from(granularity.0)]);
         }
         text.push_str(zone);
         DateTime::parse(&text).ok()

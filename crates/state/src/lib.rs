@@ -20,7 +20,8 @@ pub use cursor::{Cursor, CursorError, CursorKind, CursorPart};
 pub use datetime::{DateTime, DateTimeError, Granularity};
 pub use leaf::{Leaf, LeafKind};
 pub use migration::{
-    Applied, Binding, Chain, Declared, Effects, Migrated, Migration, MigrationError, transform,
+    Applied, Binding, Chain, CursorRule, Declared, Effects, Migrated, Migration, MigrationError,
+    StepInfo, WholeMigration, transform,
 };
 pub use model::{
     BACKFILL_REQUESTS, BINDING_STATES, Backfill, ConnectorState, Incremental, ModelError, Page,
@@ -29,7 +30,7 @@ pub use model::{
 pub use node::{Node, Object};
 pub use parse::{MAX_BYTES, MAX_DEPTH, ParseError};
 pub use plan::{
-    BindingPlan, Budget, Consent, ConsentError, ConsentKind, Outcome, Plan, Refused, Terms,
-    WHOLE_STATE, plan, survey,
+    BindingPlan, Budget, Consent, ConsentError, ConsentKind, Example, ExampleLine, Group, Outcome,
+    Plan, PlannedStep, Refused, ResumePoint, Sign, Terms, WHOLE_STATE, plan, survey,
 };
 pub use update::{ExactDiff, StateUpdate, WireUpdate};

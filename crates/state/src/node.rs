@@ -433,6 +433,13 @@ fn pointer_tokens(pointer: &str) -> Option<impl Iterator<Item = String>> {
     )
 }
 
+/// The tokens on the way to a member, and its own; `None` for the pointer of the whole document.
+pub(crate) fn pointer_parent(pointer: &str) -> Option<(Vec<String>, String)> {
+    let mut tokens: Vec<String> = pointer_tokens(pointer)?.collect();
+    let member = tokens.pop()?;
+    Some((tokens, member))
+}
+
 /// Appends a token to an RFC 6901 pointer.
 pub(crate) fn push_pointer_token(pointer: &mut String, token: &str) {
     pointer.push('/');

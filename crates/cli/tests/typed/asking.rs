@@ -159,7 +159,7 @@ fn a_plan_is_shown_and_nothing_is_changed() {
     assert_eq!(
         (
             &written["revision"],
-            &written["plan"]["bindings"][0]["outcome"]
+            &written["plan"]["groups"][0]["outcome"]
         ),
         (&json!(1), &json!("REWRITE"))
     );

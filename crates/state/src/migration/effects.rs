@@ -1,7 +1,11 @@
 //! What a migration says beforehand that it will do.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
+
+use super::rule::CursorRule;
+use crate::cursor::Cursor;
 
 /// Effects that the safety checks would otherwise refuse. Start from [`Effects::NONE`].
 ///
@@ -12,42 +16,75 @@ use std::time::Duration;
 /// use staunch_state::Effects;
 ///
 /// let effects = Effects::NONE.rewind(Duration::from_secs(6 * 3600)).edits("/legacy");
-/// assert_ne!(effects, Effects::NONE);
+/// assert_eq!(effects.to_string(), "rewind by at most 6 h, edit /legacy");
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Effects {
-    rewind: Option<Duration>,
-    forward: Option<Duration>,
+    rewind: Reach,
+    forward: Reach,
     backfill: bool,
     reset: bool,
     retire: bool,
     changes_cursor_kind: bool,
+    replaces_state: bool,
+    converts: Vec<CursorRule>,
+    begins: Vec<(String, Cursor)>,
+    drops: Vec<String>,
+    keeps_only: Option<Vec<String>>,
+    moves: Vec<(String, String)>,
     edits: Vec<String>,
+}
+
+/// How far cursors may move, in the measure of their kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Reach {
+    time: Option<Duration>,
+    count: Option<u64>,
 }
 
 impl Effects {
     /// Nothing but a change of shape.
     pub const NONE: Effects = Effects {
-        rewind: None,
-        forward: None,
+        rewind: Reach::NONE,
+        forward: Reach::NONE,
         backfill: false,
         reset: false,
         retire: false,
         changes_cursor_kind: false,
+        replaces_state: false,
+        converts: Vec::new(),
+        begins: Vec::new(),
+        drops: Vec::new(),
+        keeps_only: None,
+        moves: Vec::new(),
         edits: Vec::new(),
     };
 
-    /// Cursors move back, at most by this: what is in between is read again.
+    /// Date-time cursors move back, at most by this: what is in between is read again.
     #[must_use]
     pub fn rewind(mut self, at_most: Duration) -> Self {
-        self.rewind = self.rewind.max(Some(at_most));
+        self.rewind.time = self.rewind.time.max(Some(at_most));
         self
     }
 
-    /// Cursors move forward, at most by this: what is in between is missed, and consent is asked for.
+    /// Integer cursors move back, at most by this many: what is in between is read again.
+    #[must_use]
+    pub fn rewind_by(mut self, at_most: u64) -> Self {
+        self.rewind.count = self.rewind.count.max(Some(at_most));
+        self
+    }
+
+    /// Date-time cursors move forward, at most by this: what is in between is missed, and consent is asked for.
     #[must_use]
     pub fn forward(mut self, at_most: Duration) -> Self {
-        self.forward = self.forward.max(Some(at_most));
+        self.forward.time = self.forward.time.max(Some(at_most));
+        self
+    }
+
+    /// Integer cursors move forward, at most by this many: what is in between is missed, and consent is asked for.
+    #[must_use]
+    pub fn forward_by(mut self, at_most: u64) -> Self {
+        self.forward.count = self.forward.count.max(Some(at_most));
         self
     }
 
@@ -72,17 +109,62 @@ impl Effects {
         self
     }
 
-    /// Cursors become another kind: another type or granularity.
+    /// Cursors become another kind, another type or granularity, by a rule that only the migration knows.
+    ///
+    /// The plan cannot follow such a change. With [`converts`](Self::converts) it can.
     #[must_use]
     pub fn changes_cursor_kind(mut self) -> Self {
         self.changes_cursor_kind = true;
         self
     }
 
-    /// The member at this RFC 6901 pointer, from the root of the binding's state, changes.
+    /// Cursors and cutoffs become what this rule makes of them. The plan holds the new ones against that.
+    #[must_use]
+    pub fn converts(mut self, rule: CursorRule) -> Self {
+        self.converts.push(rule);
+        self
+    }
+
+    /// The subtask of this name is new, and begins at `cursor` or earlier, without a backfill of what is before.
+    #[must_use]
+    pub fn begins(mut self, subtask: impl Into<String>, cursor: Cursor) -> Self {
+        self.begins.push((subtask.into(), cursor));
+        self
+    }
+
+    /// The subtask of this name is given up, and nothing carries it on.
+    #[must_use]
+    pub fn drops_subtask(mut self, name: impl Into<String>) -> Self {
+        self.drops.push(name.into());
+        self
+    }
+
+    /// Every subtask but these is given up, and nothing carries it on.
+    #[must_use]
+    pub fn drops_all_but<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.keeps_only = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The state of a binding moves from one state key to another. For a migration of the whole state.
+    #[must_use]
+    pub fn moves(mut self, from: impl Into<String>, to: impl Into<String>) -> Self {
+        self.moves.push((from.into(), to.into()));
+        self
+    }
+
+    /// The member at this RFC 6901 pointer changes. It starts at the binding's state; for a migration of the whole state, at the
+    /// connector state.
     #[must_use]
     pub fn edits(mut self, pointer: impl Into<String>) -> Self {
         self.edits.push(pointer.into());
+        self
+    }
+
+    /// The checkpoint replaces the whole state, where a merge patch would say as much. For a source that cannot merge.
+    #[must_use]
+    pub fn replaces_state(mut self) -> Self {
+        self.replaces_state = true;
         self
     }
 
@@ -90,26 +172,43 @@ impl Effects {
     #[must_use]
     pub fn and(mut self, other: &Effects) -> Self {
         // Each step may move the cursor as far as it says, one after the other.
-        let sum = |ours: Option<Duration>, theirs: Option<Duration>| match (ours, theirs) {
-            (Some(ours), Some(theirs)) => Some(ours.saturating_add(theirs)),
-            (ours, theirs) => ours.or(theirs),
-        };
-        self.rewind = sum(self.rewind, other.rewind);
-        self.forward = sum(self.forward, other.forward);
+        self.rewind = self.rewind.and(other.rewind);
+        self.forward = self.forward.and(other.forward);
         self.backfill |= other.backfill;
         self.reset |= other.reset;
         self.retire |= other.retire;
         self.changes_cursor_kind |= other.changes_cursor_kind;
+        self.replaces_state |= other.replaces_state;
+        self.converts.extend(other.converts.iter().cloned());
+        self.begins.extend(other.begins.iter().cloned());
+        self.drops.extend(other.drops.iter().cloned());
+        self.keeps_only = match (self.keeps_only, &other.keeps_only) {
+            (Some(ours), Some(theirs)) => Some(
+                ours.into_iter()
+                    .filter(|name| theirs.contains(name))
+                    .collect(),
+            ),
+            (ours, theirs) => ours.or_else(|| theirs.clone()),
+        };
+        self.moves.extend(other.moves.iter().cloned());
         self.edits.extend(other.edits.iter().cloned());
         self
     }
 
     pub(crate) fn allows_rewind(&self, by: Duration) -> bool {
-        self.rewind.is_some_and(|at_most| by <= at_most)
+        self.rewind.time.is_some_and(|at_most| by <= at_most)
+    }
+
+    pub(crate) fn allows_rewind_by(&self, by: u64) -> bool {
+        self.rewind.count.is_some_and(|at_most| by <= at_most)
     }
 
     pub(crate) fn allows_forward(&self, by: Duration) -> bool {
-        self.forward.is_some_and(|at_most| by <= at_most)
+        self.forward.time.is_some_and(|at_most| by <= at_most)
+    }
+
+    pub(crate) fn allows_forward_by(&self, by: u64) -> bool {
+        self.forward.count.is_some_and(|at_most| by <= at_most)
     }
 
     /// Whether it says that data is read from the start.
@@ -133,13 +232,140 @@ impl Effects {
         self.changes_cursor_kind
     }
 
+    pub(crate) fn replaces(&self) -> bool {
+        self.replaces_state
+    }
+
+    pub(crate) fn rules(&self) -> &[CursorRule] {
+        &self.converts
+    }
+
+    pub(crate) fn allows_begin(&self, subtask: Option<&str>, cursor: &Cursor) -> bool {
+        self.begins.iter().any(|(name, latest)| {
+            subtask == Some(name)
+                && cursor
+                    .compare(latest)
+                    .is_some_and(std::cmp::Ordering::is_le)
+        })
+    }
+
+    pub(crate) fn drops(&self, subtask: Option<&str>) -> bool {
+        subtask.is_some_and(|name| {
+            let named = self.drops.iter().any(|dropped| dropped == name);
+            let others = self.keeps_only.as_ref();
+            named || others.is_some_and(|kept| !kept.iter().any(|kept| kept == name))
+        })
+    }
+
+    pub(crate) fn moved(&self) -> &[(String, String)] {
+        &self.moves
+    }
+
     pub(crate) fn edited(&self) -> &[String] {
         &self.edits
     }
 }
 
+impl Reach {
+    const NONE: Reach = Reach {
+        time: None,
+        count: None,
+    };
+
+    fn and(self, other: Reach) -> Reach {
+        Reach {
+            time: sum(self.time, other.time, Duration::saturating_add),
+            count: sum(self.count, other.count, u64::saturating_add),
+        }
+    }
+}
+
+fn sum<T>(ours: Option<T>, theirs: Option<T>, add: fn(T, T) -> T) -> Option<T> {
+    match (ours, theirs) {
+        (Some(ours), Some(theirs)) => Some(add(ours, theirs)),
+        (ours, theirs) => ours.or(theirs),
+    }
+}
+
+/// For people, and for the checksum of a migration: each effect in the order of the methods; empty for none.
+impl fmt::Display for Effects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut said = Vec::new();
+        for (what, reach) in [("rewind", self.rewind), ("forward", self.forward)] {
+            let time = reach.time.map(|time| Span(time).to_string());
+            let count = reach.count.map(|count| count.to_string());
+            said.extend(
+                [time, count]
+                    .into_iter()
+                    .flatten()
+                    .map(|by| format!("{what} by at most {by}")),
+            );
+        }
+        let flags = [
+            (self.backfill, "start a backfill again"),
+            (self.reset, "start over"),
+            (self.retire, "retire"),
+            (self.changes_cursor_kind, "change the kind of cursors"),
+            (self.replaces_state, "replace the whole state"),
+        ];
+        said.extend(
+            flags
+                .iter()
+                .filter(|(is_declared, _)| *is_declared)
+                .map(|(_, what)| (*what).to_owned()),
+        );
+        said.extend(
+            self.converts
+                .iter()
+                .map(|rule| format!("convert cursors ({})", rule.name())),
+        );
+        said.extend(
+            self.begins
+                .iter()
+                .map(|(name, at)| format!("begin subtask {name} at {at}")),
+        );
+        said.extend(self.drops.iter().map(|name| format!("drop subtask {name}")));
+        if let Some(kept) = &self.keeps_only {
+            said.push(format!("drop all subtasks but {}", kept.join(", ")));
+        }
+        said.extend(
+            self.moves
+                .iter()
+                .map(|(from, to)| format!("move {from} to {to}")),
+        );
+        said.extend(self.edits.iter().map(|pointer| format!("edit {pointer}")));
+        f.write_str(&said.join(", "))
+    }
+}
+
+/// A length of time, for people.
+pub(crate) struct Span(pub(crate) Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let parts = [
+            (seconds / 86_400, "d"),
+            (seconds / 3600 % 24, "h"),
+            (seconds / 60 % 60, "min"),
+            (seconds % 60, "s"),
+            (u64::from(self.0.subsec_micros()), "µs"),
+        ];
+        let shown: Vec<String> = parts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, unit)| format!("{count} {unit}"))
+            .collect();
+        match (shown.is_empty(), self.0.is_zero()) {
+            (true, true) => f.write_str("0 s"),
+            (true, false) => f.write_str("less than 1 µs"),
+            (false, _) => f.write_str(&shown.join(" ")),
+        }
+    }
+}
+
 /// What each migration declares, under its name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Declared {
     by_name: BTreeMap<String, Effects>,
     everywhere: Option<Effects>,
@@ -151,6 +377,11 @@ impl Declared {
     pub fn everywhere(mut self, effects: Effects) -> Self {
         self.everywhere = Some(effects);
         self
+    }
+
+    /// What a migration declares; nothing if it is not known.
+    pub fn by(&self, migration: &str) -> Effects {
+        self.of([migration])
     }
 
     /// What these migrations declare together; one that is not known declares nothing.

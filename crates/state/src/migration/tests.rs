@@ -62,7 +62,7 @@ fn the_update_of_flat_to_keyed_is_one_deletion_and_one_entry() {
         migrated.applied,
         [Applied {
             migration: "flat-to-keyed".into(),
-            state_key: "K".into()
+            state_keys: vec!["K".into()]
         }]
     );
 }
@@ -160,10 +160,10 @@ fn m11_every_binding_is_asked_for_itself_and_m18_so_are_disabled_and_orphaned_on
         migrated.after.to_json(),
         r#"{"bindingStateV1":{"new":{"inc":{"a":{"cursor":1}}},"old":{"inc":{"a":{"cursor":2}}},"off":{"inc":{"a":{"cursor":3}}},"gone":{"inc":{"a":{"cursor":4}}},"reset":null},"refresh_token":"kept"}"#
     );
-    let keys: Vec<_> = migrated
-        .applied
+    let keys: Vec<&str> = migrated.applied[0]
+        .state_keys
         .iter()
-        .map(|applied| applied.state_key.as_str())
+        .map(|key| &**key)
         .collect();
     assert_eq!(keys, ["old", "off", "gone"]);
 

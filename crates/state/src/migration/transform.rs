@@ -1,189 +1,191 @@
 //! Ready-made migrations for what connectors do in practice.
+//!
+//! | before | after | function |
+//! | --- | --- | --- |
+//! | `inc: {cursor}` | `inc: {realtime: {cursor}, lookback: {cursor - lag}}` | [`flat_to_subtasks`] |
+//! | `inc: {cursor}` | `inc: {<id>: {cursor}}`, an unfinished backfill with it | [`flat_to_keyed`] |
+//! | `inc: {a: …, b: …}` | `inc: {cursor}` | [`keyed_to_flat`], [`keyed_to_earliest`] |
+//! | some ids absent | each id has its entry | [`ensure_subtasks`] |
+//! | `inc: {old: …}` | `inc: {new: …}` | [`rename_subtask`], [`split_subtask`], [`merge_subtasks`] |
+//! | state key `a` | state key `b` | [`move_state`] |
+//! | one kind of cursor | another | [`convert_cursors`] |
+//! | anything | nothing | [`reset`], [`retire`] |
+//! | any member | set, removed, renamed, replaced | [`set`], [`remove`], [`rename`], [`replace`] |
+//! | any shape | any other | [`custom`], [`custom_whole`] |
+//!
+//! Each has a name, which [`Transform::named`] changes, and is for all bindings, unless [`Transform::only`] says for which.
+//!
+//! ```
+//! use std::time::Duration;
+//! use staunch_state::Chain;
+//! use staunch_state::transform::flat_to_subtasks;
+//!
+//! let lag = Duration::from_secs(6 * 3600);
+//! let chain = Chain::new()
+//!     .with(flat_to_subtasks([("realtime", Duration::ZERO), ("lookback", lag)]).named("realtime-and-lookback"));
+//! # let _ = chain;
+//! ```
 
-use std::time::Duration;
+mod binding;
+mod cursor;
+mod custom;
+mod ensure;
+mod flat;
+mod join;
+mod member;
+mod names;
+mod shape;
 
-use crate::cursor::Cursor;
-use crate::model::check_subtask_name;
-use crate::node::{Node, Object};
+use std::fmt;
+use std::sync::Arc;
 
 use super::{Binding, Effects, Migration, MigrationError};
+use crate::node::Object;
 
-/// `inc: {cursor}` becomes `inc: {<key>: {cursor}}`, and an unfinished flat backfill moves with it.
-///
-/// A finished backfill is no entry before and none after: `inc` says that the subtask is not new. A snapshot, and
-/// every other member, stays as it is. Named `flat-to-keyed`.
-pub fn flat_to_keyed(key: impl Into<String>) -> FlatToKeyed {
-    FlatToKeyed {
-        key: key.into(),
-        name: "flat-to-keyed".to_owned(),
-    }
-}
+pub(crate) use binding::moved_key;
+pub use binding::{MoveState, Remove as RemoveState, move_state, reset, retire};
+pub use cursor::{ConvertCursors, convert_cursors};
+pub use custom::{Custom, CustomWhole, custom, custom_whole};
+pub use ensure::{EnsureSubtasks, ensure_subtasks};
+pub use flat::{FlatToKeyed, KeyedToFlat, flat_to_keyed, keyed_to_flat};
+pub use join::{Join, Split, flat_to_subtasks, keyed_to_earliest, merge_subtasks, split_subtask};
+pub use member::{Edit, RootEdit, remove, rename, replace, set};
+pub use names::{RenameSubtask, rename_subtask};
 
-/// `inc: {cursor}` becomes an entry for each subtask, whose cursor is earlier by its lag.
-///
-/// Lags need a date-time cursor, and are declared as a rewind. Backfills stay as they are. Named
-/// `flat-to-subtasks`.
-pub fn flat_to_subtasks<S: Into<String>>(
-    subtasks: impl IntoIterator<Item = (S, Duration)>,
-) -> FlatToSubtasks {
-    FlatToSubtasks {
-        subtasks: subtasks
-            .into_iter()
-            .map(|(name, lag)| (name.into(), lag))
-            .collect(),
-        name: "flat-to-subtasks".to_owned(),
-    }
-}
+type Concerns = dyn Fn(&Binding) -> bool + Send + Sync;
 
-/// See [`flat_to_keyed`].
-#[derive(Clone, Debug)]
-pub struct FlatToKeyed {
-    key: String,
+/// A ready-made migration: what it does to a binding's state, under which name, for which bindings.
+#[derive(Clone)]
+pub struct Transform<R> {
     name: String,
+    concerns: Option<Arc<Concerns>>,
+    rule: R,
 }
 
-/// See [`flat_to_subtasks`].
-#[derive(Clone, Debug)]
-pub struct FlatToSubtasks {
-    subtasks: Vec<(String, Duration)>,
-    name: String,
+/// What a [`Transform`] does to the state of a binding. Not to be implemented outside: see [`custom`] and [`Migration`].
+pub trait Rule: sealed::Sealed + Clone + Send + Sync + 'static {
+    /// The rule that undoes it.
+    type Reverse: Rule;
+
+    /// As [`Migration::applies`].
+    fn applies(&self, binding: &Binding, state: &Object) -> bool;
+
+    /// As [`Migration::migrate`].
+    ///
+    /// # Errors
+    /// [`MigrationError`], when the state is not what the rule can carry over.
+    fn migrate(&self, binding: &Binding, state: Object) -> Result<Object, MigrationError>;
+
+    /// As [`Migration::declares`].
+    fn declares(&self) -> Effects {
+        Effects::NONE
+    }
+
+    /// The rule that undoes this one, where there is one.
+    fn reverse(&self) -> Option<Self::Reverse>;
+
+    /// What it does, with all that it was made with, on one line.
+    fn definition(&self) -> String;
 }
 
-impl FlatToKeyed {
-    /// Gives it a name of its own, where a chain has two of them.
-    #[must_use]
-    pub fn named(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
-        self
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// The reverse of what cannot be undone.
+#[derive(Clone, Copy, Debug)]
+pub enum Never {}
+
+impl sealed::Sealed for Never {}
+
+impl Rule for Never {
+    type Reverse = Never;
+
+    fn applies(&self, _: &Binding, _: &Object) -> bool {
+        match *self {}
+    }
+
+    fn migrate(&self, _: &Binding, _: Object) -> Result<Object, MigrationError> {
+        match *self {}
+    }
+
+    fn reverse(&self) -> Option<Never> {
+        match *self {}
+    }
+
+    fn definition(&self) -> String {
+        match *self {}
     }
 }
 
-impl FlatToSubtasks {
-    /// Gives it a name of its own, where a chain has two of them.
-    #[must_use]
-    pub fn named(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
-        self
-    }
-}
-
-impl Migration for FlatToKeyed {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn applies(&self, _binding: &Binding, state: &Object) -> bool {
-        is_flat(state, "inc", &["cursor"])
-    }
-
-    fn migrate(&self, _binding: &Binding, mut state: Object) -> Result<Object, MigrationError> {
-        let entry = take_flat(&mut state, "inc", "cursor")?;
-        put_keyed(&mut state, "inc", [(self.key.as_str(), entry)])?;
-        if is_flat(&state, "backfill", &["cutoff", "next_page"]) {
-            let entry = take_flat(&mut state, "backfill", "cutoff")?;
-            put_keyed(&mut state, "backfill", [(self.key.as_str(), entry)])?;
+impl<R> Transform<R> {
+    fn new(name: &str, rule: R) -> Self {
+        Transform {
+            name: name.to_owned(),
+            concerns: None,
+            rule,
         }
-        Ok(state)
+    }
+
+    /// Gives it a name of its own: what is recorded for ever, where the ready-made one says too little, or a chain has two of them.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Keeps it to the bindings of which this is true.
+    ///
+    /// A state key that has no binding any more has no resource: decide about it on purpose.
+    #[must_use]
+    pub fn only(mut self, concerns: impl Fn(&Binding) -> bool + Send + Sync + 'static) -> Self {
+        self.concerns = Some(Arc::new(concerns));
+        self
     }
 }
 
-impl Migration for FlatToSubtasks {
+impl<R: Rule> Migration for Transform<R> {
     fn name(&self) -> &str {
         &self.name
     }
 
-    fn applies(&self, _binding: &Binding, state: &Object) -> bool {
-        is_flat(state, "inc", &["cursor"])
+    fn concerns(&self, binding: &Binding) -> bool {
+        self.concerns
+            .as_ref()
+            .is_none_or(|concerns| concerns(binding))
     }
 
-    fn migrate(&self, _binding: &Binding, mut state: Object) -> Result<Object, MigrationError> {
-        let entry = take_flat(&mut state, "inc", "cursor")?;
-        let subtasks = self.subtasks.iter().map(|(name, lag)| {
-            let mut entry = entry.clone();
-            if !lag.is_zero() {
-                let cursor = entry
-                    .get("cursor")
-                    .map(earlier_by(*lag))
-                    .unwrap_or(Ok(Node::Null))?;
-                entry.insert("cursor", cursor);
-            }
-            Ok((name.as_str(), entry))
-        });
-        let subtasks = subtasks.collect::<Result<Vec<_>, MigrationError>>()?;
-        put_keyed(&mut state, "inc", subtasks)?;
-        Ok(state)
+    fn applies(&self, binding: &Binding, state: &Object) -> bool {
+        self.rule.applies(binding, state)
+    }
+
+    fn migrate(&self, binding: &Binding, state: Object) -> Result<Object, MigrationError> {
+        self.rule.migrate(binding, state)
     }
 
     fn declares(&self) -> Effects {
-        let lag = self
-            .subtasks
-            .iter()
-            .map(|(_, lag)| *lag)
-            .max()
-            .unwrap_or_default();
-        if lag.is_zero() {
-            Effects::NONE
-        } else {
-            Effects::NONE.rewind(lag)
-        }
+        self.rule.declares()
+    }
+
+    fn reverse(&self) -> Option<Box<dyn Migration>> {
+        Some(Box::new(Transform {
+            name: undoing(&self.name),
+            concerns: self.concerns.clone(),
+            rule: self.rule.reverse()?,
+        }))
+    }
+
+    fn definition(&self) -> String {
+        format!("{}: {}", self.name, self.rule.definition())
     }
 }
 
-fn earlier_by(lag: Duration) -> impl Fn(&Node) -> Result<Node, MigrationError> {
-    move |node| {
-        let cursor = Cursor::from_node(node)
-            .map_err(|error| MigrationError::failed("/inc/cursor", error.to_string()))?;
-        let earlier = cursor.earlier_by(lag).ok_or_else(|| {
-            MigrationError::failed(
-                "/inc/cursor",
-                "is no date-time that a lag can be taken from; use one without a lag",
-            )
-        })?;
-        Ok(earlier.to_node())
+impl<R: Rule> fmt::Debug for Transform<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.definition())
     }
 }
 
-fn is_flat(state: &Object, part: &str, names: &[&str]) -> bool {
-    let part = state.get(part).and_then(Node::as_object);
-    part.is_some_and(|part| names.iter().any(|name| part.present(name).is_some()))
-}
-
-/// Takes the entry of a flat part out of the state, all its members with it.
-fn take_flat(state: &mut Object, part: &str, member: &str) -> Result<Object, MigrationError> {
-    let entry = state
-        .get_mut(part)
-        .and_then(Node::as_object_mut)
-        .map(std::mem::take)
-        .unwrap_or_default();
-    let subtask = entry.iter().find(|(name, node)| {
-        *name != "next_page"
-            && node
-                .as_object()
-                .is_some_and(|inner| inner.present(member).is_some())
-    });
-    match subtask {
-        Some((name, _)) => Err(MigrationError::failed(
-            format!("/{part}"),
-            format!(
-                "it has an entry of its own and the subtask `{name}`, and nothing tells which of the two is ahead; \
-                 remove one of them"
-            ),
-        )),
-        None => Ok(entry),
-    }
-}
-
-fn put_keyed<'a>(
-    state: &mut Object,
-    part: &str,
-    entries: impl IntoIterator<Item = (&'a str, Object)>,
-) -> Result<(), MigrationError> {
-    let mut keyed = Object::new();
-    for (name, entry) in entries {
-        check_subtask_name(name)
-            .map_err(|error| MigrationError::failed(format!("/{part}"), error.message))?;
-        keyed.insert(name, entry);
-    }
-    state.insert(part, keyed);
-    Ok(())
+fn undoing(name: &str) -> String {
+    format!("undo-{name}")
 }

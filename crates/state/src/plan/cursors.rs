@@ -10,6 +10,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::cursor::{Cursor, CursorKind};
+use crate::migration::{Effects, Span};
 
 /// A cursor, with the name of its subtask.
 pub(super) type Named<'a> = (Option<&'a str>, &'a Cursor);
@@ -36,21 +37,35 @@ pub(super) struct Moves<'a> {
     pub(super) unordered: bool,
     /// Every cursor is gone from under some name, and none took its place.
     pub(super) dropped: Vec<Option<&'a str>>,
+    /// As declared, nothing carries these on.
+    pub(super) given_up: Vec<Option<&'a str>>,
     /// Subtasks that were not there.
     pub(super) new: Vec<Option<&'a str>>,
     /// A cursor whose kind is not that of what it was made from.
     pub(super) kind: Option<(Option<&'a str>, CursorKind, CursorKind)>,
 }
 
-/// Compares cursors. `fresh` subtasks begin with a backfill of their own, and carry nothing on.
-///
-/// `origin` stands in where there was no cursor: the cutoff of a backfill that had begun.
-pub(super) fn moves<'a>(
-    before: &[Named<'a>],
-    after: &[Named<'a>],
-    fresh: &[Option<&'a str>],
-    origin: &[Named<'a>],
-) -> Moves<'a> {
+/// What cursors are compared with.
+#[derive(Clone, Copy)]
+pub(super) struct Between<'a, 'e> {
+    pub(super) before: &'e [Named<'a>],
+    pub(super) after: &'e [Named<'a>],
+    /// Subtasks that begin with a backfill of their own, and carry nothing on.
+    pub(super) fresh: &'e [Option<&'a str>],
+    /// What stands in where there was no cursor: the cutoff of a backfill that had begun.
+    pub(super) origin: &'e [Named<'a>],
+    pub(super) effects: &'e Effects,
+}
+
+/// Compares cursors.
+pub(super) fn moves<'a>(between: Between<'a, '_>) -> Moves<'a> {
+    let Between {
+        before,
+        after,
+        fresh,
+        origin,
+        effects,
+    } = between;
     let mut moves = Moves::default();
     let sources = if before.is_empty() { origin } else { before };
     let was = |name: Option<&str>| before.iter().find(|(theirs, _)| *theirs == name);
@@ -62,16 +77,20 @@ pub(super) fn moves<'a>(
     let mut carriers: Vec<Named<'_>> = Vec::new();
     for &(name, cursor) in after {
         match was(name) {
-            Some((_, old)) => moves.kept(name, old, cursor),
-            None if fresh.contains(&name) => moves.new.push(name),
+            Some((_, old)) => moves.kept(name, old, cursor, effects),
+            None if fresh.contains(&name) || effects.allows_begin(name, cursor) => {
+                moves.new.push(name)
+            }
             None => carriers.push((name, cursor)),
         }
     }
     for &(name, cursor) in &carriers {
-        moves.made_of(name, cursor, &gone, sources);
+        moves.made_of(name, cursor, &gone, sources, effects);
     }
     for &(name, cursor) in &gone {
-        if carriers.is_empty() && !before.is_empty() {
+        if effects.drops(name) {
+            moves.given_up.push(name);
+        } else if carriers.is_empty() && !before.is_empty() {
             moves.dropped.push(name);
         } else {
             moves.carried_on(name, cursor, &carriers);
@@ -81,11 +100,11 @@ pub(super) fn moves<'a>(
 }
 
 impl<'a> Moves<'a> {
-    fn kept(&mut self, name: Option<&'a str>, old: &Cursor, new: &Cursor) {
+    fn kept(&mut self, name: Option<&'a str>, old: &Cursor, new: &Cursor, effects: &Effects) {
         if old == new {
             return;
         }
-        self.check_kind(name, new, &[(name, old)]);
+        self.check_kind(name, new, &[(name, old)], effects);
         match new.compare(old) {
             None => self.unordered = true,
             Some(Ordering::Equal) => {}
@@ -100,6 +119,7 @@ impl<'a> Moves<'a> {
         new: &Cursor,
         gone: &[Named<'_>],
         sources: &[Named<'_>],
+        effects: &Effects,
     ) {
         if gone.iter().any(|(_, old)| *old == new) {
             return;
@@ -111,21 +131,13 @@ impl<'a> Moves<'a> {
             return;
         }
         if !begins {
-            self.check_kind(name, new, from);
+            self.check_kind(name, new, from, effects);
         }
         let ordered: Vec<(Ordering, &Cursor)> = from
             .iter()
             .filter_map(|(_, old)| Some((new.compare(old)?, *old)))
             .collect();
-        let latest = from
-            .iter()
-            .map(|(_, old)| *old)
-            .filter(|old| new.compare(old).is_some())
-            .max_by(|a, b| {
-                // Both can be compared with `new`, hence with each other.
-                a.compare(b).unwrap_or(Ordering::Equal)
-            });
-        let Some(latest) = latest else {
+        let Some(latest) = latest(ordered.iter().map(|(_, old)| *old)) else {
             self.unordered = true;
             return;
         };
@@ -143,15 +155,23 @@ impl<'a> Moves<'a> {
     }
 
     fn carried_on(&mut self, name: Option<&'a str>, old: &Cursor, carriers: &[Named<'_>]) {
-        let orders: Vec<Option<Ordering>> =
-            carriers.iter().map(|(_, new)| new.compare(old)).collect();
-        if orders
-            .iter()
-            .any(|order| order.is_some_and(Ordering::is_le))
-        {
+        let ordered = carriers.iter().map(|(_, new)| (new.compare(old), *new));
+        let not_later = latest(
+            ordered
+                .clone()
+                .filter(|(order, _)| order.is_some_and(Ordering::is_le))
+                .map(|(_, new)| new),
+        );
+        if let Some(nearest) = not_later {
+            // Made of several, a cursor stands where one of them did: what this one had read beyond that is read again.
+            let by = distance(old, nearest);
+            let is_told = self.back.iter().any(|(_, told)| *told == by);
+            if nearest.compare(old) == Some(Ordering::Less) && !is_told {
+                self.back.push((name, by));
+            }
             return;
         }
-        if orders.iter().any(Option::is_none) {
+        if ordered.clone().any(|(order, _)| order.is_none()) {
             self.unordered = true;
             return;
         }
@@ -162,14 +182,40 @@ impl<'a> Moves<'a> {
         self.uncovered = earliest.map(|new| (name, distance(new, old)));
     }
 
-    fn check_kind(&mut self, name: Option<&'a str>, new: &Cursor, from: &[Named<'_>]) {
-        if from.iter().any(|(_, old)| old.kind() == new.kind()) {
+    fn check_kind(
+        &mut self,
+        name: Option<&'a str>,
+        new: &Cursor,
+        from: &[Named<'_>],
+        effects: &Effects,
+    ) {
+        let is_kept = |old: &Cursor| {
+            old.kind() == new.kind()
+                || converted(old, effects).is_some_and(|converted| converted.kind() == new.kind())
+        };
+        if from.iter().any(|(_, old)| is_kept(old)) {
             return;
         }
         if let Some((_, old)) = from.first() {
             self.kind = Some((name, old.kind(), new.kind()));
         }
     }
+}
+
+/// What the declared rules make of a cursor; `None` when none is about it.
+pub(super) fn converted(cursor: &Cursor, effects: &Effects) -> Option<Cursor> {
+    let mut converted = None;
+    for rule in effects.rules() {
+        if let Ok(Some(next)) = rule.apply(converted.as_ref().unwrap_or(cursor)) {
+            converted = Some(next);
+        }
+    }
+    converted
+}
+
+/// The latest of cursors that can be compared with each other.
+fn latest<'c>(cursors: impl Iterator<Item = &'c Cursor>) -> Option<&'c Cursor> {
+    cursors.max_by(|a, b| a.compare(b).unwrap_or(Ordering::Equal))
 }
 
 fn distance(later: &Cursor, earlier: &Cursor) -> Distance {
@@ -183,30 +229,30 @@ fn distance(later: &Cursor, earlier: &Cursor) -> Distance {
     }
 }
 
+impl Distance {
+    pub(super) fn is_declared_rewind(self, effects: &Effects) -> bool {
+        match self {
+            Distance::Time(by) => effects.allows_rewind(by),
+            Distance::Count(by) => effects.allows_rewind_by(by),
+            Distance::Unmeasured => false,
+        }
+    }
+
+    pub(super) fn is_declared_forward(self, effects: &Effects) -> bool {
+        match self {
+            Distance::Time(by) => effects.allows_forward(by),
+            Distance::Count(by) => effects.allows_forward_by(by),
+            Distance::Unmeasured => false,
+        }
+    }
+}
+
 impl fmt::Display for Distance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = match self {
-            Distance::Count(count) => return write!(f, "{count}"),
-            Distance::Unmeasured => return f.write_str("an unknown distance"),
-            Distance::Time(time) => time,
-        };
-        let seconds = time.as_secs();
-        let parts = [
-            (seconds / 86_400, "d"),
-            (seconds / 3600 % 24, "h"),
-            (seconds / 60 % 60, "min"),
-            (seconds % 60, "s"),
-            (u64::from(time.subsec_micros()), "µs"),
-        ];
-        let shown: Vec<String> = parts
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, unit)| format!("{count} {unit}"))
-            .collect();
-        if shown.is_empty() {
-            f.write_str("less than 1 µs")
-        } else {
-            f.write_str(&shown.join(" "))
+        match self {
+            Distance::Count(count) => write!(f, "{count}"),
+            Distance::Unmeasured => f.write_str("an unknown distance"),
+            Distance::Time(time) => Span(*time).fmt(f),
         }
     }
 }

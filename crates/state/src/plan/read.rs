@@ -3,7 +3,7 @@
 use serde::de::{Deserialize, Deserializer, Error};
 use serde_json::value::RawValue;
 
-use super::{BindingPlan, Plan};
+use super::{Group, Plan, PlannedStep};
 use crate::update::StateUpdate;
 
 impl<'de> Deserialize<'de> for Plan {
@@ -11,17 +11,20 @@ impl<'de> Deserialize<'de> for Plan {
         #[derive(serde::Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Members {
-            bindings: Vec<BindingPlan>,
+            groups: Vec<Group>,
+            steps: Vec<PlannedStep>,
             update: Box<RawValue>,
+            merge_patch: bool,
             update_bytes: usize,
             before_bytes: usize,
             after_bytes: usize,
         }
         let members = Members::deserialize(deserializer)?;
-        let update =
-            StateUpdate::from_wire(members.update.get(), true).map_err(D::Error::custom)?;
+        let update = StateUpdate::from_wire(members.update.get(), members.merge_patch)
+            .map_err(D::Error::custom)?;
         Ok(Plan {
-            bindings: members.bindings,
+            groups: members.groups,
+            steps: members.steps,
             update,
             update_bytes: members.update_bytes,
             before_bytes: members.before_bytes,

@@ -3,9 +3,8 @@
 use std::fmt;
 
 use super::cursors::Moves;
-use super::{BindingPlan, Outcome, Plan};
-use crate::cursor::Cursor;
-use crate::model::{Backfill, Page, ResourceState, Snapshot};
+use super::example::{Example, Sign};
+use super::{BindingPlan, Group, Outcome, Plan, WHOLE_STATE};
 use crate::node::{Node, Object};
 
 /// Columns of a line.
@@ -17,61 +16,27 @@ const NAMED_BINDINGS: usize = 6;
 /// Subtasks that are named for a shape; the rest are counted.
 const NAMED_SUBTASKS: usize = 4;
 
-/// Characters of a page that are shown; a token of a source can be long.
-const PAGE_CHARACTERS: usize = 40;
+/// Groups of one outcome that are shown; the rest are counted.
+const SHOWN_GROUPS: usize = 20;
 
-/// Where reading resumes.
-pub(super) fn resume(state: &ResourceState) -> String {
-    let named = |name: Option<&str>, text: String| match name {
-        None => text,
-        Some(name) => format!("{name} {text}"),
-    };
-    let inc = state
-        .inc
-        .entries()
-        .map(|(name, entry)| named(name, entry.cursor.to_string()));
-    let backfill = state
-        .backfill
-        .entries()
-        .map(|(name, entry)| format!("backfill {}", named(name, page_of(entry))));
-    let snapshot = state
-        .snapshot
-        .entries()
-        .map(|(name, entry)| format!("snapshot {}", named(name, count_of(entry))));
-    let points: Vec<String> = inc.chain(backfill).chain(snapshot).collect();
-    if points.is_empty() {
-        "the start".to_owned()
-    } else {
-        points.join(", ")
-    }
-}
-
-fn page_of(entry: &Backfill) -> String {
-    let cutoff: &Cursor = &entry.cutoff;
-    let page = match &entry.next_page {
-        None => return format!("up to {cutoff}"),
-        Some(Page::String(text)) => text.clone(),
-        Some(Page::Integer(page)) => page.to_string(),
-        Some(Page::Object(page)) => Node::Object(page.clone()).to_json(),
-    };
-    let shown: String = page.chars().take(PAGE_CHARACTERS).collect();
-    let more = if shown.len() < page.len() { "…" } else { "" };
-    format!("up to {cutoff} at page {shown}{more}")
-}
-
-fn count_of(entry: &Snapshot) -> String {
-    format!("of {} from {}", entry.last_count, entry.updated_at)
-}
+/// The parts of a state, and the members that only a flat one has.
+const PARTS: [(&str, &[&str]); 3] = [
+    ("inc", &["cursor"]),
+    ("backfill", &["cutoff", "next_page"]),
+    ("snapshot", &["updated_at"]),
+];
 
 /// How the shape of a state changes, part by part.
-pub(super) fn change(before: &Node, after: &Node) -> String {
-    let parts = [
-        ("inc", &["cursor"][..]),
-        ("backfill", &["cutoff", "next_page"]),
-        ("snapshot", &["updated_at"]),
-    ];
-    let changes = parts.iter().filter_map(|(part, names)| {
-        let (old, new) = (shape(before, part, names), shape(after, part, names));
+pub(super) fn change(before: Option<&Node>, after: Option<&Node>, is_moved: bool) -> String {
+    let Some(after) = after else {
+        return "state removed".to_owned();
+    };
+    let parts = PARTS.iter().filter_map(|part| {
+        let (old, new) = (
+            before.and_then(|before| shape(before, part)),
+            shape(after, part),
+        );
+        let part = part.0;
         match (old, new) {
             (old, new) if old == new => None,
             (None, Some(new)) => Some(format!("{part} {new} added")),
@@ -79,7 +44,8 @@ pub(super) fn change(before: &Node, after: &Node) -> String {
             (old, new) => Some(format!("{part} {} to {part} {}", old?, new?)),
         }
     });
-    let changes: Vec<String> = changes.collect();
+    let moved = is_moved.then(|| "moved from another state key".to_owned());
+    let changes: Vec<String> = moved.into_iter().chain(parts).collect();
     if changes.is_empty() {
         "values change, the shape does not".to_owned()
     } else {
@@ -87,29 +53,56 @@ pub(super) fn change(before: &Node, after: &Node) -> String {
     }
 }
 
-fn shape(state: &Node, part: &str, names: &[&str]) -> Option<String> {
+/// The members of a part that are there, and whether they are those of a flat one.
+fn members<'a>(
+    state: &'a Node,
+    (part, names): &(&str, &[&str]),
+) -> Option<(bool, impl Iterator<Item = &'a str>)> {
     let part: &Object = state.as_object()?.get(part)?.as_object()?;
-    let flat = names.iter().any(|name| part.present(name).is_some());
-    let members: Vec<&str> = part
+    let is_flat = names.iter().any(|name| part.present(name).is_some());
+    let members = part
+        .map()
         .iter()
         .filter(|(_, node)| !node.is_null())
-        .map(|(name, _)| name)
-        .collect();
-    if members.is_empty() {
+        .map(|(name, _)| &**name);
+    Some((is_flat, members))
+}
+
+fn shape(state: &Node, part: &(&str, &[&str])) -> Option<String> {
+    let (is_flat, members) = members(state, part)?;
+    let members: Vec<&str> = members.collect();
+    let count = members.len();
+    if count == 0 {
         return None;
     }
-    let shown = if flat {
-        members.len()
+    let shown = if is_flat {
+        count
     } else {
-        NAMED_SUBTASKS.min(members.len())
+        NAMED_SUBTASKS.min(count)
     };
-    let more = members.len() - shown;
     let listed = members[..shown].join(", ");
-    Some(if more == 0 {
-        format!("{{{listed}}}")
-    } else {
-        format!("{{{listed}, … {more} more}}")
+    Some(match count - shown {
+        0 => format!("{{{listed}}}"),
+        more => format!("{{{listed}, … {more} more}}"),
     })
+}
+
+/// Whether [`change`] says the same of both, found without saying it.
+pub(super) fn same_shape(one: Option<&Node>, other: Option<&Node>) -> bool {
+    let (Some(one), Some(other)) = (one, other) else {
+        return one.is_none() == other.is_none();
+    };
+    PARTS
+        .iter()
+        .all(|part| match (members(one, part), members(other, part)) {
+            (None, None) => true,
+            (Some((is_flat, ours)), Some((is_theirs_flat, theirs))) => {
+                is_flat == is_theirs_flat && ours.eq(theirs)
+            }
+            (Some((_, mut members)), None) | (None, Some((_, mut members))) => {
+                members.next().is_none()
+            }
+        })
 }
 
 /// What is to be said of moved cursors, one line each.
@@ -141,6 +134,9 @@ pub(super) fn notes(moves: &Moves<'_>, starts_again: bool) -> Vec<String> {
             cursor(*name)
         ));
     }
+    for name in &moves.given_up {
+        notes.push(format!("{} is given up, as declared", cursor(*name)));
+    }
     for name in &moves.new {
         notes.push(match name {
             Some(name) => format!("subtask `{name}` is new, and begins by itself"),
@@ -163,121 +159,288 @@ fn cursor(name: Option<&str>) -> String {
     )
 }
 
-/// Bindings that change alike, what needs the most attention first.
-fn groups(plan: &Plan) -> Vec<Vec<&BindingPlan>> {
-    let mut groups: Vec<Vec<&BindingPlan>> = Vec::new();
-    let mut places = std::collections::HashMap::new();
-    for binding in &plan.bindings {
-        let alike = (
-            binding.outcome,
-            &binding.change,
-            &binding.notes,
-            binding.needs,
-            &binding.migrations,
-        );
-        let place = *places.entry(alike).or_insert_with(|| {
-            groups.push(Vec::new());
-            groups.len() - 1
-        });
-        groups[place].push(binding);
+/// A plan with colours, for a terminal that has them.
+struct Colored<'a>(&'a Plan);
+
+/// What a piece of text is, to be coloured by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tone {
+    Plain,
+    Good,
+    Careful,
+    Bad,
+    Faint,
+}
+
+impl Tone {
+    /// The numbers of a select-graphic-rendition sequence.
+    fn sequence(self) -> Option<&'static str> {
+        match self {
+            Tone::Plain => None,
+            Tone::Good => Some("32"),
+            Tone::Careful => Some("33"),
+            Tone::Bad => Some("1;31"),
+            Tone::Faint => Some("2"),
+        }
     }
-    let order = [
-        Outcome::Skip,
-        Outcome::Unknown,
-        Outcome::Backfill,
-        Outcome::Rewind,
-        Outcome::Retire,
-        Outcome::Rewrite,
-        Outcome::Keep,
-    ];
-    groups.sort_by_key(|group| {
-        order
-            .iter()
-            .position(|outcome| *outcome == group[0].outcome)
-    });
-    groups
+
+    fn of(outcome: Outcome) -> Tone {
+        match outcome {
+            Outcome::Keep => Tone::Faint,
+            Outcome::Rewrite | Outcome::Retire => Tone::Good,
+            Outcome::Rewind => Tone::Careful,
+            Outcome::Backfill | Outcome::Skip | Outcome::Unknown => Tone::Bad,
+        }
+    }
+}
+
+impl Plan {
+    /// The text of the plan with the colours of a terminal (ECMA-48); without them it is its `Display`.
+    ///
+    /// Names are shown with their control characters escaped, in both.
+    pub fn colored(&self) -> impl fmt::Display + '_ {
+        Colored(self)
+    }
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_empty() {
-            return writeln!(
-                f,
-                "nothing changes: {} keep their state",
-                bindings(self.bindings.len())
-            );
-        }
-        for group in groups(self) {
-            show_group(f, &group)?;
-        }
-        writeln!(
+        Writer {
             f,
-            "checkpoint of {} bytes; the state has {} bytes now, {} after",
-            self.update_bytes, self.before_bytes, self.after_bytes
-        )
+            is_colored: false,
+        }
+        .plan(self)
     }
 }
 
-fn show_group(f: &mut fmt::Formatter<'_>, group: &[&BindingPlan]) -> fmt::Result {
-    let Some(first) = group.first() else {
-        return Ok(());
-    };
-    let change = if first.change.is_empty() {
-        String::new()
-    } else {
-        format!(": {}", first.change)
-    };
-    line(
-        f,
-        &first.outcome.to_string(),
-        &format!("{}{change}", bindings(group.len())),
-    )?;
-    let mut named: Vec<String> = group
-        .iter()
-        .take(NAMED_BINDINGS)
-        .map(|binding| name(binding))
-        .collect();
-    if group.len() > NAMED_BINDINGS {
-        named.push(format!("and {} more", group.len() - NAMED_BINDINGS));
-    }
-    line(f, "", &named.join(", "))?;
-    if first.outcome != Outcome::Keep {
-        let of = if group.len() > 1 {
-            format!(" (`{}`)", first.state_key)
-        } else {
-            String::new()
-        };
-        line(f, "  before", &format!("{}{of}", first.before))?;
-        line(
+impl fmt::Display for Colored<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Writer {
             f,
-            "  after",
-            if first.after.is_empty() {
-                "no state"
+            is_colored: true,
+        }
+        .plan(self.0)
+    }
+}
+
+struct Writer<'f, 'b> {
+    f: &'f mut fmt::Formatter<'b>,
+    is_colored: bool,
+}
+
+/// Columns in front of what is said.
+const INDENT: usize = 10;
+
+impl Writer<'_, '_> {
+    fn plan(&mut self, plan: &Plan) -> fmt::Result {
+        if plan.is_empty() {
+            let count = plan.bindings().count();
+            return writeln!(
+                self.f,
+                "nothing changes: {} keep their state",
+                bindings(count)
+            );
+        }
+        for outcome in plan
+            .groups
+            .chunk_by(|one, next| one.outcome == next.outcome)
+        {
+            for group in outcome.iter().take(SHOWN_GROUPS) {
+                self.group(group)?;
+            }
+            let hidden = outcome.get(SHOWN_GROUPS..).unwrap_or_default();
+            if let Some(first) = hidden.first() {
+                let count = hidden.iter().map(|group| group.bindings.len()).sum();
+                let more = format!(
+                    "{} more, which change in {} more ways",
+                    bindings(count),
+                    hidden.len()
+                );
+                self.line(
+                    (&first.outcome.to_string(), Tone::of(first.outcome)),
+                    &more,
+                    Tone::Plain,
+                )?;
+                writeln!(self.f)?;
+            }
+        }
+        for step in &plan.steps {
+            let declares = if step.declares.is_empty() {
+                "nothing"
             } else {
-                &first.after
-            },
+                &step.declares
+            };
+            let said = format!(
+                "{} changes {}; declares: {declares}",
+                step.migration,
+                bindings(step.bindings)
+            );
+            self.line(("migration", Tone::Faint), &said, Tone::Plain)?;
+        }
+        let kind = if plan.update.is_replacement() {
+            "replaces the state"
+        } else {
+            "merges"
+        };
+        writeln!(
+            self.f,
+            "checkpoint of {} bytes, {kind}; the state has {} bytes now, {} after",
+            plan.update_bytes, plan.before_bytes, plan.after_bytes
+        )
+    }
+
+    fn group(&mut self, group: &Group) -> fmt::Result {
+        let Some(first) = group.bindings.first() else {
+            return Ok(());
+        };
+        let is_whole = &*first.state_key == WHOLE_STATE;
+        let what = if is_whole {
+            "the connector state".to_owned()
+        } else {
+            bindings(group.bindings.len())
+        };
+        let change = match group.change.as_str() {
+            "" => what,
+            change => format!("{what}: {change}"),
+        };
+        self.line(
+            (&group.outcome.to_string(), Tone::of(group.outcome)),
+            &change,
+            Tone::Plain,
         )?;
+        if !is_whole {
+            self.names(group)?;
+        }
+        if group.outcome != Outcome::Keep && !is_whole {
+            let of = match group.bindings.len() {
+                1 => String::new(),
+                _ => format!(" (`{}`)", first.state_key),
+            };
+            self.line(
+                ("  before", Tone::Faint),
+                &format!("{}{of}", first.before),
+                Tone::Plain,
+            )?;
+            self.line(
+                ("  after", Tone::Faint),
+                &first.after.to_string(),
+                Tone::Plain,
+            )?;
+            self.example(&group.example)?;
+        }
+        for note in &group.notes {
+            self.line(("  note", Tone::Faint), note, Tone::Plain)?;
+        }
+        if !group.migrations.is_empty() {
+            self.line(
+                ("  by", Tone::Faint),
+                &group.migrations.join(", "),
+                Tone::Plain,
+            )?;
+        }
+        if let Some(kind) = group.needs {
+            let keys = group.bindings.iter().take(NAMED_BINDINGS);
+            let allowed: Vec<String> = keys
+                .map(|binding| format!("--allow {kind}:{}", binding.state_key))
+                .collect();
+            let more = if group.bindings.len() > NAMED_BINDINGS {
+                " and so on"
+            } else {
+                ""
+            };
+            self.line(
+                ("  needs", Tone::Faint),
+                &format!("{}{more}", allowed.join(" ")),
+                Tone::Bad,
+            )?;
+        }
+        writeln!(self.f)
     }
-    for note in &first.notes {
-        line(f, "  note", note)?;
-    }
-    if !first.migrations.is_empty() {
-        line(f, "  by", &first.migrations.join(", "))?;
-    }
-    if let Some(kind) = first.needs {
-        let allowed: Vec<String> = group
+
+    fn names(&mut self, group: &Group) -> fmt::Result {
+        let mut named: Vec<String> = group
+            .bindings
             .iter()
             .take(NAMED_BINDINGS)
-            .map(|binding| format!("--allow {kind}:{}", binding.state_key))
+            .map(name)
             .collect();
-        let more = if group.len() > NAMED_BINDINGS {
-            " and so on"
-        } else {
-            ""
-        };
-        line(f, "  needs", &format!("{}{more}", allowed.join(" ")))?;
+        if group.bindings.len() > NAMED_BINDINGS {
+            named.push(format!(
+                "and {} more",
+                group.bindings.len() - NAMED_BINDINGS
+            ));
+        }
+        self.line(("", Tone::Plain), &named.join(", "), Tone::Plain)
     }
-    writeln!(f)
+
+    fn example(&mut self, example: &Example) -> fmt::Result {
+        for line in &example.lines {
+            let (sign, tone) = match line.sign {
+                Sign::Removed => ("-", Tone::Bad),
+                Sign::Added => ("+", Tone::Good),
+            };
+            self.line(
+                ("", Tone::Plain),
+                &format!("{sign} {} {}", line.pointer, line.value),
+                tone,
+            )?;
+        }
+        if example.more > 0 {
+            self.line(
+                ("", Tone::Plain),
+                &format!("… and {} more members", example.more),
+                Tone::Faint,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Writes a label and words behind it, wrapped; a word longer than a line stays whole.
+    fn line(&mut self, (label, label_tone): (&str, Tone), text: &str, tone: Tone) -> fmt::Result {
+        self.toned(label, label_tone)?;
+        write!(
+            self.f,
+            "{:1$}",
+            "",
+            INDENT.saturating_sub(label.chars().count())
+        )?;
+        let mut column = INDENT;
+        let mut row = String::new();
+        for (at, word) in text.split(' ').enumerate() {
+            let word: String = word.chars().flat_map(visible).collect();
+            let length = word.chars().count();
+            if at > 0 && column + 1 + length > WIDTH {
+                self.toned(&row, tone)?;
+                write!(self.f, "\n{:INDENT$}", "")?;
+                row.clear();
+                column = INDENT;
+            } else if at > 0 {
+                row.push(' ');
+                column += 1;
+            }
+            row.push_str(&word);
+            column += length;
+        }
+        self.toned(&row, tone)?;
+        writeln!(self.f)
+    }
+
+    fn toned(&mut self, text: &str, tone: Tone) -> fmt::Result {
+        match tone
+            .sequence()
+            .filter(|_| self.is_colored && !text.is_empty())
+        {
+            None => self.f.write_str(text),
+            Some(sequence) => write!(self.f, "\u{1b}[{sequence}m{text}\u{1b}[0m"),
+        }
+    }
+}
+
+/// A character that a terminal would act on, as it would be written in a program.
+fn visible(character: char) -> impl Iterator<Item = char> {
+    let escaped = character.is_control().then(|| character.escape_default());
+    let plain = (!character.is_control()).then_some(character);
+    escaped.into_iter().flatten().chain(plain)
 }
 
 fn name(binding: &BindingPlan) -> String {
@@ -286,7 +449,11 @@ fn name(binding: &BindingPlan) -> String {
     } else {
         ""
     };
-    format!("{}{orphan}", binding.state_key)
+    let moved = binding
+        .moved_from
+        .as_ref()
+        .map(|from| format!(" (from {from})"));
+    format!("{}{}{orphan}", binding.state_key, moved.unwrap_or_default())
 }
 
 fn bindings(count: usize) -> String {
@@ -295,28 +462,6 @@ fn bindings(count: usize) -> String {
     } else {
         format!("{count} bindings")
     }
-}
-
-/// Columns in front of what is said.
-const INDENT: usize = 10;
-
-/// Writes a label and words behind it, wrapped; a word longer than a line stays whole.
-fn line(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {
-    write!(f, "{label:<INDENT$}")?;
-    let mut column = INDENT;
-    for (at, word) in text.split(' ').enumerate() {
-        let length = word.chars().count();
-        if at > 0 && column + 1 + length > WIDTH {
-            write!(f, "\n{:INDENT$}", "")?;
-            column = INDENT;
-        } else if at > 0 {
-            f.write_str(" ")?;
-            column += 1;
-        }
-        f.write_str(word)?;
-        column += length;
-    }
-    writeln!(f)
 }
 
 impl fmt::Display for Outcome {

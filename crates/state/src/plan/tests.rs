@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::migration::transform::{flat_to_keyed, flat_to_subtasks};
 use crate::migration::{Chain, Effects};
+use crate::node::Object;
 
 fn node(text: &str) -> Node {
     Node::parse(text).unwrap()
@@ -13,17 +14,17 @@ fn state_of(binding: &str) -> Node {
 }
 
 /// The plan of one binding `K`, changed by a migration `step` that declares these effects.
-fn changed(before: &str, after: &str, effects: Effects) -> Result<BindingPlan, Refused> {
+fn changed(before: &str, after: &str, effects: Effects) -> Result<Group, Refused> {
     let terms = Terms {
         declared: [("step".to_owned(), effects)].into_iter().collect(),
         ..Terms::default()
     };
     let applied = [Applied {
         migration: "step".into(),
-        state_key: "K".into(),
+        state_keys: vec!["K".into()],
     }];
     let plan = survey(&state_of(before), &state_of(after), &[], &applied, &terms)?;
-    Ok(plan.bindings.into_iter().next().unwrap())
+    Ok(plan.groups.into_iter().next().unwrap())
 }
 
 fn hours(hours: u64) -> Duration {
@@ -584,9 +585,9 @@ fn flat_to_keyed_is_a_rewrite_for_every_kind_of_cursor() {
                 &Terms::default(),
             )
             .unwrap();
-            let binding = plan.binding("K").unwrap();
-            assert_eq!(binding.outcome, Outcome::Rewrite, "{before}");
-            assert_eq!(binding.migrations, ["flat-to-keyed"]);
+            let (group, _) = plan.binding("K").unwrap();
+            assert_eq!(group.outcome, Outcome::Rewrite, "{before}");
+            assert_eq!(group.migrations, ["flat-to-keyed"]);
         }
     }
 }

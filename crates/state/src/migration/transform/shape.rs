@@ -1,0 +1,136 @@
+//! The three parts of a binding's state as JSON: whether each is flat or keyed, and its entries.
+
+use crate::cursor::Cursor;
+use crate::migration::MigrationError;
+use crate::model::check_subtask_name;
+use crate::node::{Node, Object, push_pointer_token};
+
+/// A part, with the members that only an entry has: one of them present makes the part flat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PartShape {
+    pub(super) name: &'static str,
+    members: &'static [&'static str],
+}
+
+pub(super) const INC: PartShape = PartShape {
+    name: "inc",
+    members: &["cursor"],
+};
+pub(super) const BACKFILL: PartShape = PartShape {
+    name: "backfill",
+    members: &["cutoff", "next_page"],
+};
+pub(super) const SNAPSHOT: PartShape = PartShape {
+    name: "snapshot",
+    members: &["updated_at", "last_count", "last_digest"],
+};
+pub(super) const PARTS: [PartShape; 3] = [INC, BACKFILL, SNAPSHOT];
+
+impl PartShape {
+    /// The part, when it is an object.
+    pub(super) fn of(self, state: &Object) -> Option<&Object> {
+        state.get(self.name).and_then(Node::as_object)
+    }
+
+    pub(super) fn is_flat(self, state: &Object) -> bool {
+        self.of(state).is_some_and(|part| {
+            self.members
+                .iter()
+                .any(|member| part.present(member).is_some())
+        })
+    }
+
+    /// The entry of a subtask; a flat part has none.
+    pub(super) fn entry<'a>(self, state: &'a Object, subtask: &str) -> Option<&'a Object> {
+        if self.is_flat(state) {
+            return None;
+        }
+        self.of(state)?.present(subtask)?.as_object()
+    }
+
+    /// The subtasks that have an entry; none of a flat part.
+    pub(super) fn subtasks(self, state: &Object) -> impl Iterator<Item = (&str, &Object)> {
+        let keyed = self.of(state).filter(|_| !self.is_flat(state));
+        let entries = keyed.into_iter().flat_map(Object::iter);
+        entries.filter_map(|(name, node)| Some((name, node.as_object()?)))
+    }
+
+    /// Takes the flat entry out of the state, all its members with it; the part stays, empty.
+    ///
+    /// # Errors
+    /// When there are entries of subtasks too: nothing tells which of the two is ahead.
+    pub(super) fn take_flat(self, state: &mut Object) -> Result<Object, MigrationError> {
+        let entry = self.of_mut(state).map(std::mem::take).unwrap_or_default();
+        let is_entry = |node: &Node| {
+            node.as_object()
+                .is_some_and(|inner| inner.present(self.members[0]).is_some())
+        };
+        let subtask = entry
+            .iter()
+            .find(|(name, node)| *name != "next_page" && is_entry(node));
+        match subtask {
+            None => Ok(entry),
+            Some((name, _)) => Err(self.failed(format!(
+                "it has an entry of its own and the subtask `{name}`, and nothing tells which of the two is ahead; \
+                 remove one of them"
+            ))),
+        }
+    }
+
+    /// Puts entries of subtasks into the part; those of other subtasks stay.
+    pub(super) fn put(
+        self,
+        state: &mut Object,
+        subtask: &str,
+        entry: Object,
+    ) -> Result<(), MigrationError> {
+        check_subtask_name(subtask).map_err(|error| self.failed(error.message))?;
+        match self.of_mut(state) {
+            Some(part) => {
+                part.insert(subtask, entry);
+            }
+            None => {
+                state.insert(
+                    self.name,
+                    Object::from_iter([(subtask, Node::Object(entry))]),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the entry of a subtask out of the state.
+    pub(super) fn take(self, state: &mut Object, subtask: &str) -> Option<Object> {
+        self.entry(state, subtask)?;
+        self.of_mut(state)?.remove(subtask)?.into_object()
+    }
+
+    fn of_mut(self, state: &mut Object) -> Option<&mut Object> {
+        state.get_mut(self.name).and_then(Node::as_object_mut)
+    }
+
+    /// A refusal at this part.
+    pub(super) fn failed(self, message: impl Into<String>) -> MigrationError {
+        MigrationError::failed(format!("/{}", self.name), message)
+    }
+
+    /// A refusal at a member of an entry.
+    pub(super) fn failed_at(
+        self,
+        subtask: Option<&str>,
+        member: &str,
+        message: impl Into<String>,
+    ) -> MigrationError {
+        let mut pointer = format!("/{}", self.name);
+        for token in subtask.into_iter().chain([member]) {
+            push_pointer_token(&mut pointer, token);
+        }
+        MigrationError::failed(pointer, message)
+    }
+}
+
+/// The cursor of an entry of `inc`.
+pub(super) fn cursor_of(entry: &Object, subtask: Option<&str>) -> Result<Cursor, MigrationError> {
+    Cursor::from_node(entry.get("cursor").unwrap_or(&Node::Null))
+        .map_err(|error| INC.failed_at(subtask, "cursor", error.to_string()))
+}
