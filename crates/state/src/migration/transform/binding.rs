@@ -61,10 +61,12 @@ pub struct MoveState {
     to: String,
 }
 
+type When = dyn Fn(&Binding, &Object) -> bool + Send + Sync;
+
 /// See [`reset`] and [`retire`].
 #[derive(Clone)]
 pub struct Remove {
-    when: Arc<dyn Fn(&Binding, &Object) -> bool + Send + Sync>,
+    when: Arc<When>,
     effects: Effects,
 }
 

@@ -23,6 +23,14 @@ pub struct ConvertCursors {
 /// Where cursors stand: the part, and the member of its entries.
 const PLACES: [(PartShape, &str); 2] = [(INC, "cursor"), (BACKFILL, "cutoff")];
 
+/// A cursor that changes: where it is, and what it becomes.
+struct Converted {
+    part: PartShape,
+    subtask: Option<String>,
+    member: &'static str,
+    new: Node,
+}
+
 impl ConvertCursors {
     /// What becomes of a cursor; `None` where the rule is not about it, or what is there is none.
     fn converted(&self, node: &Node) -> Result<Option<Node>, String> {
@@ -35,11 +43,8 @@ impl ConvertCursors {
             .map(|new| new.to_node()))
     }
 
-    /// Each cursor that changes: its part, its subtask, the name of the member, and what it becomes.
-    fn changes(
-        &self,
-        state: &Object,
-    ) -> Result<Vec<(PartShape, Option<String>, &'static str, Node)>, MigrationError> {
+    /// Each cursor that changes.
+    fn changes(&self, state: &Object) -> Result<Vec<Converted>, MigrationError> {
         let mut changes = Vec::new();
         for (part, member) in PLACES {
             let flat = part
@@ -56,8 +61,12 @@ impl ConvertCursors {
                 let converted = self
                     .converted(node)
                     .map_err(|message| part.failed_at(subtask, member, message))?;
-                changes
-                    .extend(converted.map(|new| (part, subtask.map(str::to_owned), member, new)));
+                changes.extend(converted.map(|new| Converted {
+                    part,
+                    subtask: subtask.map(str::to_owned),
+                    member,
+                    new,
+                }));
             }
         }
         Ok(changes)
@@ -75,7 +84,13 @@ impl Rule for ConvertCursors {
     }
 
     fn migrate(&self, _: &Binding, mut state: Object) -> Result<Object, MigrationError> {
-        for (part, subtask, member, new) in self.changes(&state)? {
+        for Converted {
+            part,
+            subtask,
+            member,
+            new,
+        } in self.changes(&state)?
+        {
             let of = state.get_mut(part.name).and_then(Node::as_object_mut);
             let entry = match &subtask {
                 None => of,
