@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo bench -p staunch-bench                       everything
-//! cargo bench -p staunch-bench -- emit start         some of it: emit, idle, start, land
+//! cargo bench -p staunch-bench -- emit start         some of it: emit, idle, start, land, migrate
 //! cargo bench -p staunch-bench -- --rounds 3 land    fewer rounds than five
 //! ```
 //!
@@ -14,6 +14,7 @@ mod emit;
 mod idle;
 mod land;
 mod measure;
+mod migrate;
 mod open;
 mod start;
 mod table;
@@ -49,10 +50,10 @@ fn run() -> Result<(), Error> {
                     .ok_or("`--rounds` needs a number")?
                     .parse()?
             }
-            "emit" | "idle" | "start" | "land" => wanted.push(argument),
+            "emit" | "idle" | "start" | "land" | "migrate" => wanted.push(argument),
             _ => {
                 return Err(format!(
-                    "there is no bench `{argument}`; name any of emit, idle, start, land"
+                    "there is no bench `{argument}`; name any of emit, idle, start, land, migrate"
                 )
                 .into());
             }
@@ -73,6 +74,9 @@ fn run() -> Result<(), Error> {
     }
     if is_wanted("land") {
         land::run(rounds)?;
+    }
+    if is_wanted("migrate") {
+        migrate::run(rounds)?;
     }
     Ok(())
 }
