@@ -533,9 +533,15 @@ mod tests {
         for count in [0, 1, 16, 17, 100] {
             let map = numbers(count);
             for change in [
-                |map: &mut Map<usize>| drop(map.insert("k0".into(), 7)),
-                |map: &mut Map<usize>| drop(map.insert("new".into(), 7)),
-                |map: &mut Map<usize>| drop(map.remove("k0")),
+                |map: &mut Map<usize>| {
+                    map.insert("k0".into(), 7);
+                },
+                |map: &mut Map<usize>| {
+                    map.insert("new".into(), 7);
+                },
+                |map: &mut Map<usize>| {
+                    map.remove("k0");
+                },
                 |map: &mut Map<usize>| map.retain(|_, n| *n > 3),
                 |map: &mut Map<usize>| map.iter_mut().for_each(|(_, n)| *n += 1),
             ] {
