@@ -6,11 +6,6 @@ use std::fmt::Write as _;
 /// Appends `text` as a JSON string, in quotes.
 pub(crate) fn write_string(text: &str, out: &mut String) {
     out.push('"');
-    if !has_escapes(text) {
-        out.push_str(text);
-        out.push('"');
-        return;
-    }
     let mut from = 0;
     for (at, byte) in text.bytes().enumerate() {
         if byte >= 0x20 && byte != b'"' && byte != b'\\' {
@@ -31,19 +26,8 @@ pub(crate) fn write_string(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// Whether anything is written otherwise than it stands. Looks at every byte: without a way out of the loop, many
-/// are looked at together.
-fn has_escapes(text: &str) -> bool {
-    text.bytes().fold(false, |found, byte| {
-        found | (byte < 0x20) | (byte == b'"') | (byte == b'\\')
-    })
-}
-
 /// The bytes that [`write_string`] would append.
 pub(crate) fn written_len(text: &str) -> usize {
-    if !has_escapes(text) {
-        return text.len() + 2;
-    }
     let escapes: usize = text
         .bytes()
         .map(|byte| match byte {
