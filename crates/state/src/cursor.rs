@@ -85,16 +85,16 @@ impl Cursor {
             Node::Object(_) => return Err(CursorError::NoCursor("an object")),
             Node::Leaf(leaf) => leaf,
         };
-        let value = match leaf.kind() {
-            LeafKind::Boolean => return Err(CursorError::NoCursor("a boolean")),
-            LeafKind::String => {
-                Value::DateTime(DateTime::parse(&leaf.as_str().unwrap_or_default())?)
-            }
-            LeafKind::Number if leaf.as_json().bytes().all(|byte| byte.is_ascii_digit()) => {
+        let value = match (DateTime::of_leaf(leaf), leaf.kind()) {
+            (Some(read), _) => Value::DateTime(read?),
+            (None, LeafKind::Number)
+                if leaf.as_json().bytes().all(|byte| byte.is_ascii_digit()) =>
+            {
                 Value::Integer
             }
-            LeafKind::Number => return Err(CursorError::NotCounting),
-            LeafKind::Array => Value::Tuple(parts(leaf).ok_or(CursorError::BadTuple)?),
+            (None, LeafKind::Number) => return Err(CursorError::NotCounting),
+            (None, LeafKind::Array) => Value::Tuple(parts(leaf).ok_or(CursorError::BadTuple)?),
+            (None, _) => return Err(CursorError::NoCursor("a boolean")),
         };
         Ok(Cursor {
             leaf: leaf.clone(),
@@ -213,7 +213,7 @@ fn parts(leaf: &Leaf) -> Option<Vec<CursorPart>> {
 impl From<DateTime> for Cursor {
     fn from(at: DateTime) -> Self {
         Cursor {
-            leaf: Leaf::string(at.as_str()),
+            leaf: at.to_leaf(),
             value: Value::DateTime(at),
         }
     }

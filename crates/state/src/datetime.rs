@@ -1,20 +1,24 @@
 //! A date-time that keeps the text it came as.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
-use std::sync::Arc;
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::leaf::{Leaf, LeafKind};
+
 /// An RFC 3339 date-time with its zone, and the text that it was written as.
 ///
 /// The text is kept, because a source that speaks of seconds is not to be asked with microseconds, nor with
 /// another offset. Equal when the texts are; [`timestamp`](DateTime::timestamp) compares instants.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 pub struct DateTime {
-    text: Arc<str>,
+    /// The text in quotes. Nothing of it is ever escaped, so that it is JSON too.
+    json: Leaf,
     timestamp: Timestamp,
     granularity: Granularity,
 }
@@ -81,18 +85,39 @@ impl DateTime {
     /// # Errors
     /// [`DateTimeError`]; a text without a zone is refused, because it names no instant.
     pub fn parse(text: &str) -> Result<DateTime, DateTimeError> {
-        let granularity = shape(text)?;
-        let timestamp = text.parse().map_err(|_| DateTimeError::Malformed)?;
+        let (timestamp, granularity) = read(text)?;
         Ok(DateTime {
-            text: Arc::from(text),
+            json: Leaf::string(text),
             timestamp,
             granularity,
         })
     }
 
+    /// Reads a string; `None` when the leaf is something else. Shares the text, unless it is written with escapes.
+    pub(crate) fn of_leaf(leaf: &Leaf) -> Option<Result<DateTime, DateTimeError>> {
+        if leaf.kind() != LeafKind::String {
+            return None;
+        }
+        let text = match leaf.as_str()? {
+            Cow::Borrowed(text) => text,
+            Cow::Owned(text) => return Some(DateTime::parse(&text)),
+        };
+        Some(read(text).map(|(timestamp, granularity)| DateTime {
+            json: leaf.clone(),
+            timestamp,
+            granularity,
+        }))
+    }
+
     /// The text it came as.
     pub fn as_str(&self) -> &str {
-        &self.text
+        let json = self.json.as_json();
+        &json[1..json.len() - 1]
+    }
+
+    /// The value, to put into a state.
+    pub(crate) fn to_leaf(&self) -> Leaf {
+        self.json.clone()
     }
 
     /// The instant.
@@ -130,8 +155,8 @@ impl DateTime {
 
     /// An instant, written with this one's offset and separator.
     fn written(&self, exact: Timestamp, granularity: Granularity) -> Option<DateTime> {
-        let zone_at = zone_start(&self.text)?;
-        let zone = &self.text[zone_at..];
+        let was = self.as_str();
+        let zone = &was[zone_start(was)?..];
         let local = offset(zone)?.to_datetime(floor(exact, granularity)?);
         if local.year() < 0 {
             return None;
@@ -141,7 +166,7 @@ impl DateTime {
             local.year(),
             local.month(),
             local.day(),
-            &self.text[10..11],
+            &was[10..11],
             local.hour(),
             local.minute(),
             local.second()
@@ -156,15 +181,29 @@ impl DateTime {
     }
 }
 
+impl PartialEq for DateTime {
+    fn eq(&self, other: &Self) -> bool {
+        self.json.as_json() == other.json.as_json()
+    }
+}
+
+impl Eq for DateTime {}
+
+impl Hash for DateTime {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.json.as_json().hash(hasher);
+    }
+}
+
 impl fmt::Debug for DateTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Display for DateTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(self.as_str())
     }
 }
 
@@ -179,57 +218,117 @@ fn zone_start(text: &str) -> Option<usize> {
 }
 
 fn offset(zone: &str) -> Option<Offset> {
-    if zone.eq_ignore_ascii_case("z") {
-        return Some(Offset::UTC);
-    }
-    let sign = if zone.starts_with('-') { -1 } else { 1 };
-    let hours: i32 = zone.get(1..3)?.parse().ok()?;
-    let minutes: i32 = zone.get(4..6)?.parse().ok()?;
-    Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok()
+    Offset::from_seconds(offset_seconds(zone.as_bytes()).ok()?).ok()
 }
 
-/// Holds a text against RFC 3339's `date-time`; what the digits say is not looked at.
-fn shape(text: &str) -> Result<Granularity, DateTimeError> {
-    let bytes = text.as_bytes();
-    let fits = |from: usize, pattern: &[u8]| {
-        bytes.get(from..from + pattern.len()).is_some_and(|part| {
-            part.iter().zip(pattern).all(|(byte, like)| match like {
-                b'0' => byte.is_ascii_digit(),
-                b'T' => matches!(byte, b'T' | b't' | b' '),
-                _ => byte == like,
-            })
-        })
-    };
-    if !fits(0, b"0000-00-00T00:00:00") {
-        return Err(DateTimeError::Malformed);
+/// Seconds east of Greenwich that `Z` or `+00:00` says.
+fn offset_seconds(zone: &[u8]) -> Result<i32, DateTimeError> {
+    match zone {
+        [] => Err(DateTimeError::NoZone),
+        [b'Z' | b'z'] => Ok(0),
+        [sign @ (b'+' | b'-'), hours @ .., b':', _, _] if hours.len() == 2 => {
+            let hours = digits(hours, 0, 25)?;
+            let minutes = digits(&zone[4..], 0, 59)?;
+            let sign = if *sign == b'-' { -1 } else { 1 };
+            Ok(sign * (hours * 3600 + minutes * 60))
+        }
+        _ => Err(DateTimeError::Malformed),
     }
-    let mut at = 19;
-    let mut digits = 0;
-    if bytes.get(at) == Some(&b'.') {
-        digits = bytes[at + 1..]
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
-        at += 1 + digits;
-        if digits == 0 {
+}
+
+/// Reads RFC 3339's `date-time`. A leap second is the second before it, which has a timestamp.
+fn read(text: &str) -> Result<(Timestamp, Granularity), DateTimeError> {
+    let malformed = DateTimeError::Malformed;
+    let bytes = text.as_bytes();
+    let (civil, rest) = bytes.split_at_checked(19).ok_or(malformed)?;
+    let separated = |byte| matches!(byte, b'T' | b't' | b' ');
+    if !(civil[4] == b'-' && civil[7] == b'-' && separated(civil[10])) {
+        return Err(malformed);
+    }
+    if !(civil[13] == b':' && civil[16] == b':') {
+        return Err(malformed);
+    }
+    let year = digits(&civil[0..4], 0, 9999)?;
+    let month = digits(&civil[5..7], 1, 12)?;
+    let day = digits(&civil[8..10], 1, days_of_month(year, month))?;
+    let hour = digits(&civil[11..13], 0, 23)?;
+    let minute = digits(&civil[14..16], 0, 59)?;
+    let second = digits(&civil[17..19], 0, 60)?.min(59);
+    let (nanoseconds, granularity, zone) = fraction(rest)?;
+    let seconds = i64::from(day_number(year, month, day)) * 86_400
+        + i64::from(hour * 3600 + minute * 60 + second)
+        - i64::from(offset_seconds(zone)?);
+    let granularity = granularity.ok_or(DateTimeError::TooFine)?;
+    // The last day of the year 9999 is partly beyond every timestamp.
+    let timestamp = Timestamp::new(seconds, nanoseconds).map_err(|_| malformed)?;
+    Ok((timestamp, granularity))
+}
+
+/// The number that these digits, and nothing but digits, say.
+fn digits(text: &[u8], least: i32, most: i32) -> Result<i32, DateTimeError> {
+    let mut value = 0;
+    for byte in text {
+        if !byte.is_ascii_digit() {
             return Err(DateTimeError::Malformed);
         }
+        value = value * 10 + i32::from(byte - b'0');
     }
-    match bytes.get(at) {
-        None => return Err(DateTimeError::NoZone),
-        Some(b'Z' | b'z') if bytes.len() == at + 1 => {}
-        Some(b'+' | b'-') if bytes.len() == at + 6 && fits(at + 1, b"00:00") => {}
-        Some(_) => return Err(DateTimeError::Malformed),
+    if (least..=most).contains(&value) {
+        Ok(value)
+    } else {
+        Err(DateTimeError::Malformed)
     }
-    match u8::try_from(digits) {
-        Ok(digits @ 0..=9) => Ok(Granularity(digits)),
-        _ => Err(DateTimeError::TooFine),
+}
+
+/// Nanoseconds, how finely they are written (`None` when finer than one of them), and what follows.
+type Fraction<'a> = (i32, Option<Granularity>, &'a [u8]);
+
+fn fraction(text: &[u8]) -> Result<Fraction<'_>, DateTimeError> {
+    let [b'.', text @ ..] = text else {
+        return Ok((0, Some(Granularity::SECONDS), text));
+    };
+    let is_digit = |byte: &u8| byte.is_ascii_digit();
+    let count = text.iter().take_while(|byte| is_digit(byte)).count();
+    let (fraction, rest) = text.split_at(count);
+    match u8::try_from(count) {
+        Ok(0) => Err(DateTimeError::Malformed),
+        Ok(count @ 1..=9) => {
+            let value = digits(fraction, 0, 999_999_999)?;
+            let missing = 9 - u32::from(count);
+            Ok((value * 10_i32.pow(missing), Some(Granularity(count)), rest))
+        }
+        _ => Ok((0, None, rest)),
     }
+}
+
+fn days_of_month(year: i32, month: i32) -> i32 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days from 1970-01-01 in the Gregorian calendar.
+///
+/// Years are taken to begin in March, so that a leap day is the last of its year, and 400 of them have 146,097 days.
+fn day_number(year: i32, month: i32, day: i32) -> i32 {
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let cycle = year.div_euclid(400);
+    let year = year.rem_euclid(400);
+    let day_of_year = (153 * month + 2) / 5 + day - 1;
+    cycle * 146_097 + year * 365 + year / 4 - year / 100 + day_of_year - 719_468
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::Node;
 
     #[test]
     fn only_a_date_time_with_a_zone_is_one() {
@@ -259,6 +358,50 @@ mod tests {
                 want,
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn every_date_time_is_the_instant_that_jiff_says() {
+        let (mut seed, mut read) = (0x5eed_u64, 0);
+        let mut next = |most: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) % (most + 1)
+        };
+        for _ in 0..50_000 {
+            // Beyond what there is by one, now and then.
+            let year = [next(9999), 1900 + next(200), 400 * next(24)][next(2) as usize];
+            let (month, day) = (1 + next(12), next(32));
+            let (hour, minute, second) = (next(24), next(60), next(61));
+            let fraction = ["", ".5", ".000000001", ".999999"][next(3) as usize];
+            let separator = ["T", "t", " "][next(2) as usize];
+            let (sign, hours, minutes) = (["+", "-"][next(1) as usize], next(26), next(60));
+            let zone = [
+                "Z".to_owned(),
+                "z".to_owned(),
+                format!("{sign}{hours:02}:{minutes:02}"),
+            ];
+            let zone = &zone[next(2) as usize];
+            let text = format!(
+                "{year:04}-{month:02}-{day:02}{separator}{hour:02}:{minute:02}:{second:02}{fraction}{zone}"
+            );
+            let ours = DateTime::parse(&text).ok().map(|at| at.timestamp());
+            assert_eq!(ours, text.parse().ok(), "{text}");
+            read += usize::from(ours.is_some());
+        }
+        assert!(read > 20_000, "{read} of them were date-times");
+    }
+
+    #[test]
+    fn a_date_time_keeps_its_text_however_its_json_was_escaped() {
+        for json in [
+            r#""2025-06-10T08:00:00Z""#,
+            r#""2025-06-1\u0030T08:00:00Z""#,
+        ] {
+            let node = Node::parse(json).unwrap();
+            let at = DateTime::of_leaf(node.as_leaf().unwrap()).unwrap().unwrap();
+            assert_eq!(at.as_str(), "2025-06-10T08:00:00Z");
+            assert_eq!(Ok(at), DateTime::parse("2025-06-10T08:00:00Z"));
         }
     }
 

@@ -130,9 +130,13 @@ impl Leaf {
         deepest
     }
 
-    /// The elements of an array, parsed; `None` when it is no array.
+    /// The elements of an array, parsed; `None` when it is no array, or was built nested deeper than
+    /// [`MAX_DEPTH`](crate::MAX_DEPTH).
     pub fn elements(&self) -> Option<Vec<Node>> {
-        (self.kind() == LeafKind::Array).then(|| parse::elements(&self.0))
+        if self.kind() != LeafKind::Array {
+            return None;
+        }
+        parse::elements(&self.0)
     }
 }
 
@@ -154,7 +158,9 @@ impl PartialEq for Leaf {
             LeafKind::Boolean => false,
             LeafKind::Number => number::equal(&self.0, &other.0),
             LeafKind::String => self.as_str() == other.as_str(),
-            LeafKind::Array => self.elements() == other.elements(),
+            LeafKind::Array => self
+                .elements()
+                .is_some_and(|elements| other.elements() == Some(elements)),
         }
     }
 }

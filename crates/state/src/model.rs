@@ -156,7 +156,11 @@ pub struct Snapshot {
 ///
 /// Those of a subtask leave with the subtask, and those of a flat entry when it becomes keyed.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Unknown {
+pub struct Unknown(Option<Box<UnknownMembers>>);
+
+/// Behind a pointer, because there are nearly never any.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct UnknownMembers {
     members: Object,
     inc: Part<Object>,
     backfill: Part<Object>,
@@ -249,9 +253,11 @@ impl ConnectorState {
     /// # Errors
     /// [`ModelError`] for the first that does not fit the model.
     pub fn decode(&self) -> Result<Vec<(String, ResourceState)>, ModelError> {
-        self.bindings()
-            .map(|(key, node)| Ok((key.to_owned(), ResourceState::decode(key, node)?)))
-            .collect()
+        let mut decoded = Vec::with_capacity(self.bindings().count());
+        for (key, node) in self.bindings() {
+            decoded.push((key.to_owned(), ResourceState::decode(key, node)?));
+        }
+        Ok(decoded)
     }
 }
 
@@ -311,14 +317,21 @@ impl ResourceState {
 }
 
 impl Unknown {
+    fn new(unknown: UnknownMembers) -> Self {
+        let is_empty = unknown == UnknownMembers::default();
+        Unknown((!is_empty).then(|| Box::new(unknown)))
+    }
+
     /// The members of each entry: its part, its subtask, and what is not known.
     pub(crate) fn of_entries(&self) -> impl Iterator<Item = (&'static str, Option<&str>, &Object)> {
-        let parts = [
-            ("inc", &self.inc),
-            ("backfill", &self.backfill),
-            ("snapshot", &self.snapshot),
-        ];
-        parts.into_iter().flat_map(|(part, of)| {
+        let parts = self.0.as_deref().map(|unknown| {
+            [
+                ("inc", &unknown.inc),
+                ("backfill", &unknown.backfill),
+                ("snapshot", &unknown.snapshot),
+            ]
+        });
+        parts.into_iter().flatten().flat_map(|(part, of)| {
             of.entries()
                 .map(move |(name, members)| (part, name, members))
         })

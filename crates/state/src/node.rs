@@ -11,8 +11,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::leaf::Leaf;
-use crate::map::{self, Key, Map};
-use crate::parse::{self, ParseError};
+use crate::map::{self, Building, Key, Map};
+use crate::parse::{self, MAX_DEPTH, ParseError};
 use crate::text;
 
 /// A JSON value of a state document.
@@ -28,7 +28,7 @@ use crate::text;
 /// assert_eq!(cursor.map(|leaf| leaf.as_json()), Some(r#""2025-06-10T08:00:00Z""#));
 /// # Ok::<(), staunch_state::ParseError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Node {
     /// `null`. As a member of an object it means the same as no member.
     Null,
@@ -39,8 +39,57 @@ pub enum Node {
 }
 
 /// The members of a JSON object, in their order.
-#[derive(Clone, Default, PartialEq)]
+///
+/// Cheap to clone: clones share their members until one of them is changed, and then only the objects on the way to
+/// the change are copied.
+#[derive(Clone, Default)]
 pub struct Object(Map<Node>);
+
+/// Objects inside each other that are walked by recursion. What is deeper can only have been built in code, and is
+/// put on a list instead, so that no state overflows the stack.
+const RECURSION: usize = MAX_DEPTH;
+
+/// Passes over everything, in the order of the text. Needs no more of the stack for a deep state.
+struct Walk<'a> {
+    /// A value that is to be entered.
+    next: Option<&'a Node>,
+    /// The objects around it: whether each has yet to show a member, and the members to come.
+    open: Vec<(bool, map::Iter<'a, Node>)>,
+}
+
+/// What a [`Walk`] comes by.
+enum Part<'a> {
+    Open,
+    Key {
+        key: &'a str,
+        is_first: bool,
+    },
+    /// Anything but an object.
+    Value(&'a Node),
+    Close,
+}
+
+impl<'a> Iterator for Walk<'a> {
+    type Item = Part<'a>;
+
+    fn next(&mut self) -> Option<Part<'a>> {
+        if let Some(node) = self.next.take() {
+            let Node::Object(object) = node else {
+                return Some(Part::Value(node));
+            };
+            self.open.push((true, object.0.iter()));
+            return Some(Part::Open);
+        }
+        let (is_first, members) = self.open.last_mut()?;
+        let Some((key, node)) = members.next() else {
+            self.open.pop();
+            return Some(Part::Close);
+        };
+        self.next = Some(node);
+        let is_first = std::mem::take(is_first);
+        Some(Part::Key { key, is_first })
+    }
+}
 
 impl Node {
     /// Reads JSON text of at most [`MAX_BYTES`](crate::MAX_BYTES), nested at most [`MAX_DEPTH`](crate::MAX_DEPTH) deep.
@@ -70,50 +119,53 @@ impl Node {
 
     /// Appends the text that [`to_json`](Node::to_json) gives.
     pub fn write_json(&self, out: &mut String) {
-        match self {
-            Node::Null => out.push_str("null"),
-            Node::Leaf(leaf) => out.push_str(leaf.as_json()),
-            Node::Object(object) => {
-                let mut before = '{';
-                for (key, node) in object.0.iter() {
-                    out.push(before);
+        for part in self.walk() {
+            match part {
+                Part::Value(Node::Leaf(leaf)) => out.push_str(leaf.as_json()),
+                Part::Value(_) => out.push_str("null"),
+                Part::Open => out.push('{'),
+                Part::Key { key, is_first } => {
+                    if !is_first {
+                        out.push(',');
+                    }
                     text::write_string(key, out);
                     out.push(':');
-                    node.write_json(out);
-                    before = ',';
                 }
-                out.push_str(if object.is_empty() { "{}" } else { "}" });
+                Part::Close => out.push('}'),
             }
         }
     }
 
     /// The bytes that [`to_json`](Node::to_json) gives, counted without writing them.
     pub fn serialized_len(&self) -> usize {
-        match self {
-            Node::Null => 4,
-            Node::Leaf(leaf) => leaf.as_json().len(),
-            Node::Object(object) => {
-                let members = object
-                    .0
-                    .iter()
-                    .map(|(key, node)| text::written_len(key) + 2 + node.serialized_len());
-                1 + members.sum::<usize>().max(1)
-            }
-        }
+        let bytes = |part| match part {
+            Part::Value(Node::Leaf(leaf)) => leaf.as_json().len(),
+            Part::Value(_) => "null".len(),
+            Part::Key { key, is_first } => text::written_len(key) + 1 + usize::from(!is_first),
+            Part::Open | Part::Close => 1,
+        };
+        self.walk().map(bytes).sum()
     }
 
     /// Containers nested in each other, as [`MAX_DEPTH`](crate::MAX_DEPTH) counts them.
     pub(crate) fn depth(&self) -> usize {
-        match self {
-            Node::Null => 0,
-            Node::Leaf(leaf) => leaf.depth(),
-            Node::Object(object) => {
-                1 + object
-                    .iter()
-                    .map(|(_, node)| node.depth())
-                    .max()
-                    .unwrap_or(0)
+        let (mut open, mut deepest) = (0, 0);
+        for part in self.walk() {
+            match part {
+                Part::Open => open += 1,
+                Part::Close => open -= 1,
+                Part::Value(Node::Leaf(leaf)) => deepest = deepest.max(open + leaf.depth()),
+                Part::Value(_) | Part::Key { .. } => {}
             }
+            deepest = deepest.max(open);
+        }
+        deepest
+    }
+
+    fn walk(&self) -> Walk<'_> {
+        Walk {
+            next: Some(self),
+            open: Vec::new(),
         }
     }
 
@@ -181,17 +233,7 @@ impl Node {
     ///
     /// Inside arrays a `null` is a value like others.
     pub fn same_state(&self, other: &Node) -> bool {
-        match (self, other) {
-            (Node::Object(left), Node::Object(right)) => {
-                map::beside(&left.0, &right.0)
-                    .all(|(_, ours, theirs)| ours.same_state(theirs.unwrap_or(&Node::Null)))
-                    && right
-                        .0
-                        .iter()
-                        .all(|(key, theirs)| theirs.is_null() || left.contains(key))
-            }
-            _ => self == other,
-        }
+        Sameness::OfStates.holds(self, other)
     }
 
     /// A string.
@@ -245,22 +287,149 @@ impl Node {
     }
 
     /// The value as `serde_json` holds it: numbers beyond 64 bits are rounded to a float, and one beyond every
-    /// float becomes its text. To keep numbers exact, stay with the node.
+    /// float becomes its text, as does an object nested deeper than [`MAX_DEPTH`](crate::MAX_DEPTH). To keep numbers exact, stay
+    /// with the node.
     pub fn to_value(&self) -> Value {
-        match self {
-            Node::Null => Value::Null,
-            Node::Object(object) => Value::Object(
+        self.to_value_within(MAX_DEPTH)
+    }
+
+    fn to_value_within(&self, depth: usize) -> Value {
+        let deeper = depth.checked_sub(1);
+        match (self, deeper) {
+            (Node::Null, _) => Value::Null,
+            (Node::Object(object), Some(deeper)) => Value::Object(
                 object
                     .iter()
-                    .map(|(key, node)| (key.to_owned(), node.to_value()))
+                    .map(|(key, node)| (key.to_owned(), node.to_value_within(deeper)))
                     .collect(),
             ),
-            Node::Leaf(leaf) => match leaf.elements() {
-                Some(elements) => elements.iter().map(Node::to_value).collect(),
+            (Node::Object(_), None) => Value::from(self.to_json()),
+            (Node::Leaf(leaf), deeper) => match deeper.and_then(|_| leaf.elements()) {
+                Some(elements) => elements
+                    .iter()
+                    .map(|element| element.to_value_within(depth - 1))
+                    .collect(),
                 None => serde_json::from_str(leaf.as_json())
                     .unwrap_or_else(|_| Value::from(leaf.as_json())),
             },
         }
+    }
+}
+
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        Sameness::OfValues.holds(self, other)
+    }
+}
+
+impl PartialEq for Object {
+    fn eq(&self, other: &Self) -> bool {
+        Sameness::OfValues.holds_of_objects(self, other)
+    }
+}
+
+/// Whether a `null` member and an absent one are the same.
+#[derive(Clone, Copy, PartialEq)]
+enum Sameness {
+    OfValues,
+    OfStates,
+}
+
+/// Pairs of objects that are still to be compared.
+type Pairs<'a> = Vec<(&'a Object, &'a Object)>;
+
+impl Sameness {
+    fn holds(self, left: &Node, right: &Node) -> bool {
+        match (left, right) {
+            (Node::Object(left), Node::Object(right)) => self.holds_of_objects(left, right),
+            _ => same_leaves(left, right),
+        }
+    }
+
+    fn holds_of_objects(self, left: &Object, right: &Object) -> bool {
+        let mut deeper = Vec::new();
+        if !self.objects(left, right, RECURSION, &mut deeper) {
+            return false;
+        }
+        while let Some((left, right)) = deeper.pop() {
+            if !self.objects(left, right, RECURSION, &mut deeper) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn objects<'a>(
+        self,
+        left: &'a Object,
+        right: &'a Object,
+        recursion: usize,
+        deeper: &mut Pairs<'a>,
+    ) -> bool {
+        if left.0.is_same(&right.0) {
+            return true;
+        }
+        if recursion == 0 {
+            deeper.push((left, right));
+            return true;
+        }
+        let mut shared = 0;
+        for (_, ours, theirs) in map::beside(&left.0, &right.0) {
+            shared += usize::from(theirs.is_some());
+            let same = match (ours, theirs) {
+                (Node::Object(ours), Some(Node::Object(theirs))) => {
+                    self.objects(ours, theirs, recursion - 1, deeper)
+                }
+                (_, Some(theirs)) => same_leaves(ours, theirs),
+                (_, None) => self == Sameness::OfStates && ours.is_null(),
+            };
+            if !same {
+                return false;
+            }
+        }
+        // What only the other one has.
+        shared == right.len()
+            || self == Sameness::OfStates
+                && right
+                    .iter()
+                    .all(|(key, theirs)| theirs.is_null() || left.contains(key))
+    }
+}
+
+fn same_leaves(left: &Node, right: &Node) -> bool {
+    match (left, right) {
+        (Node::Null, Node::Null) => true,
+        (Node::Leaf(left), Node::Leaf(right)) => left == right,
+        _ => false,
+    }
+}
+
+/// Takes a deep state apart without recursion beyond what a document may have.
+impl Drop for Object {
+    fn drop(&mut self) {
+        let mut deeper = Vec::new();
+        self.release(RECURSION, &mut deeper);
+        while let Some(mut object) = deeper.pop() {
+            object.release(RECURSION, &mut deeper);
+        }
+    }
+}
+
+impl Object {
+    fn release(&mut self, recursion: usize, deeper: &mut Vec<Object>) {
+        let Some(values) = self.0.unshared_values() else {
+            return;
+        };
+        for value in values {
+            if let Node::Object(inner) = value {
+                if recursion > 0 {
+                    inner.release(recursion - 1, deeper);
+                } else {
+                    deeper.push(std::mem::take(inner));
+                }
+            }
+        }
+        self.0 = Map::new();
     }
 }
 
@@ -282,10 +451,20 @@ impl From<Leaf> for Node {
     }
 }
 
-/// Writes the same text as [`Node::to_json`], with `serde_json`.
+/// Writes the same text as [`Node::to_json`], with `serde_json`. Refuses what is nested deeper than
+/// [`MAX_DEPTH`](crate::MAX_DEPTH).
 impl Serialize for Node {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
+        Within(MAX_DEPTH, self).serialize(serializer)
+    }
+}
+
+/// A node, and the objects that may still be opened in it.
+struct Within<'a>(usize, &'a Node);
+
+impl Serialize for Within<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.1 {
             Node::Null => serializer.serialize_unit(),
             Node::Leaf(leaf) => {
                 let raw: &RawValue =
@@ -293,9 +472,12 @@ impl Serialize for Node {
                 raw.serialize(serializer)
             }
             Node::Object(object) => {
+                let left = self.0.checked_sub(1).ok_or_else(|| {
+                    S::Error::custom("the state is nested deeper than 128 containers")
+                })?;
                 let mut map = serializer.serialize_map(Some(object.len()))?;
                 for (key, node) in object.iter() {
-                    map.serialize_entry(key, node)?;
+                    map.serialize_entry(key, &Within(left, node))?;
                 }
                 map.end()
             }
@@ -352,8 +534,9 @@ impl Object {
         self.0.insert(key, node);
     }
 
-    pub(crate) fn shrink(&mut self) {
-        self.0.shrink();
+    /// Appends members that are known not to be there.
+    pub(crate) fn extend_distinct(&mut self, members: Vec<(Key, Node)>) {
+        self.0.extend_distinct(members);
     }
 
     pub(crate) fn map(&self) -> &Map<Node> {
@@ -364,8 +547,8 @@ impl Object {
         Object(map)
     }
 
-    pub(crate) fn into_map(self) -> Map<Node> {
-        self.0
+    pub(crate) fn into_map(mut self) -> Map<Node> {
+        std::mem::take(&mut self.0)
     }
 
     /// Removes a member; the others keep their order.
@@ -396,7 +579,7 @@ impl Object {
 
 impl fmt::Debug for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter()).finish()
+        f.write_str(&Node::Object(self.clone()).to_json())
     }
 }
 
@@ -405,18 +588,18 @@ impl IntoIterator for Object {
     type IntoIter = Box<dyn Iterator<Item = (Key, Node)>>;
 
     fn into_iter(self) -> Self::IntoIter {
-        Box::new(self.0.into_members())
+        Box::new(self.into_map().into_members())
     }
 }
 
 impl<K: Into<Key>, V: Into<Node>> FromIterator<(K, V)> for Object {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(members: I) -> Self {
-        let members = members.into_iter();
-        let mut map = Map::with_capacity(members.size_hint().0);
+        let mut building = Building::new();
+        let mut object = building.open();
         for (key, node) in members {
-            map.insert(key.into(), node.into());
+            building.put(&mut object, key.into(), node.into());
         }
-        Object(map)
+        Object(building.close(object))
     }
 }
 
@@ -481,6 +664,23 @@ mod tests {
         let node = Node::parse(text).unwrap();
         assert_eq!(serde_json::to_string(&node).unwrap(), node.to_json());
         assert_eq!(node.to_json(), text);
+    }
+
+    #[test]
+    fn changing_a_clone_copies_the_way_to_the_change_and_nothing_else() {
+        let before = Node::parse(r#"{"a":{"b":{"c":1}},"x":{"y":{"z":2}}}"#).unwrap();
+        let mut after = before.clone();
+        *after.pointer_mut("/a/b/c").unwrap() = Node::integer(7);
+        let same = |pointer: &str| {
+            let object = |node: &Node| node.pointer(pointer).unwrap().as_object().unwrap().clone();
+            object(&before).map().is_same(object(&after).map())
+        };
+        assert_eq!(
+            ["", "/a", "/a/b", "/x", "/x/y"].map(same),
+            [false, false, false, true, true]
+        );
+        assert_eq!(before.pointer("/a/b/c"), Some(&Node::integer(1)));
+        assert_eq!(after.pointer("/a/b/c"), Some(&Node::integer(7)));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::leaf::Leaf;
-use crate::map::Key;
+use crate::map::{Building, Key};
 use crate::node::{Node, Object, push_pointer_token};
 use crate::text;
 
@@ -70,21 +70,15 @@ pub(crate) fn document(bytes: &[u8]) -> Result<Node, ParseError> {
     scanner.whole().map_err(|fault| fault.into_error())
 }
 
-/// The elements of an array that was parsed before.
-pub(crate) fn elements(array: &str) -> Vec<Node> {
-    // What an author built may be nested deeper than what is read; its bound was the author's.
-    let mut scanner = Scanner {
-        limit: usize::MAX,
-        ..Scanner::new(array)
-    };
+/// The elements of an array that was parsed before; `None` when it was built deeper than what is read.
+pub(crate) fn elements(array: &str) -> Option<Vec<Node>> {
+    let mut scanner = Scanner::new(array);
     let mut elements = Vec::new();
-    scanner
-        .list(1, &mut |scanner| {
-            elements.push(scanner.value(1)?);
-            Ok(())
-        })
-        .expect("the array was validated when it was parsed");
-    elements
+    let read = scanner.list(1, &mut |scanner| {
+        elements.push(scanner.value(1)?);
+        Ok(())
+    });
+    read.is_ok().then_some(elements)
 }
 
 /// What went wrong, kept small: it is carried through every frame of the scanner.
@@ -118,8 +112,8 @@ struct Scanner<'a> {
     at: usize,
     /// Whether whitespace was passed since this was last cleared.
     spaced: bool,
-    limit: usize,
     keys: Recent,
+    objects: Building<Node>,
 }
 
 impl<'a> Scanner<'a> {
@@ -129,8 +123,8 @@ impl<'a> Scanner<'a> {
             bytes: text.as_bytes(),
             at: 0,
             spaced: false,
-            limit: MAX_DEPTH,
             keys: Recent::new(),
+            objects: Building::new(),
         }
     }
 
@@ -203,7 +197,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn object(&mut self, depth: usize) -> Result<Node, Fault> {
-        let mut object = Object::new();
+        let mut object = self.objects.open();
         self.members(depth, &mut |scanner, key, escaped| {
             let key = if escaped {
                 Key::from(text::unescape(key))
@@ -214,11 +208,10 @@ impl<'a> Scanner<'a> {
                 fault.path.push(key.to_string());
                 fault
             })?;
-            object.insert_key(key, node);
+            scanner.objects.put(&mut object, key, node);
             Ok(())
         })?;
-        object.shrink();
-        Ok(Node::Object(object))
+        Ok(Node::Object(Object::from_map(self.objects.close(object))))
     }
 
     /// Passes a value over, validating it.
@@ -304,7 +297,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn open(&mut self, depth: usize) -> Result<(), Fault> {
-        if depth > self.limit {
+        if depth > MAX_DEPTH {
             return self.fault("the document is nested deeper than 128 containers");
         }
         self.at += 1;

@@ -9,10 +9,13 @@
 //! update = nothing | change
 //! change = Set(node) | Delete | Merge { key: change, … }
 //! ```
+//!
+//! Nothing is merged into deeper than [`MAX_DEPTH`] objects: a state built in code may be deeper, though no document
+//! is, and what stands there is set whole. So no update is deep, whatever it is made of.
 
 use crate::map::{self, Key, Map};
 use crate::node::{Node, Object, push_pointer_token};
-use crate::parse::ParseError;
+use crate::parse::{MAX_DEPTH, ParseError};
 use crate::text;
 
 /// A change of a connector state: a merge patch, a replacement, or several of them composed.
@@ -32,7 +35,8 @@ pub struct StateUpdate(Option<Change>);
 
 #[derive(Clone, Debug, PartialEq)]
 enum Change {
-    /// The subtree becomes exactly this. Below the root never an object with a `null` in it, nor `null`.
+    /// The subtree becomes exactly this. Below the root never `null`, nor (unless deeper than any document) an object
+    /// with a `null` in it.
     Set(Node),
     Delete,
     /// The subtree becomes an object, if it was none, and these members change.
@@ -99,7 +103,7 @@ impl StateUpdate {
     /// An RFC 7396 merge patch.
     pub fn merge(patch: Node) -> Self {
         StateUpdate(Some(match patch {
-            Node::Object(members) => Change::merge(members),
+            Node::Object(members) => Change::merge(members, MAX_DEPTH),
             // RFC 7396: a patch that is no object replaces what it is applied to.
             other => Change::Set(other),
         }))
@@ -136,14 +140,14 @@ impl StateUpdate {
     ///
     /// Leaves that differ by value are written with their new text, whole arrays at once.
     pub fn diff(old: &Node, new: &Node) -> StateUpdate {
-        StateUpdate(Change::between(Some(old), Some(new)))
+        StateUpdate(Change::between(Some(old), Some(new), MAX_DEPTH))
     }
 
     /// As [`diff`](StateUpdate::diff), but to the letter: explicit `null` members and the text of leaves are part of
     /// the state too. The order of members is not.
     pub fn diff_exact(old: &Node, new: &Node) -> ExactDiff {
         let mut pointer = String::new();
-        match exact(old, new, &mut pointer) {
+        match exact(old, new, &mut pointer, MAX_DEPTH) {
             Ok(change) => ExactDiff::Merge(StateUpdate(change)),
             Err(InexpressibleNull) => ExactDiff::Replace {
                 update: StateUpdate::replace(new.clone()),
@@ -217,20 +221,20 @@ impl StateUpdate {
 }
 
 impl Change {
-    fn merge(patch: Object) -> Change {
-        let mut members = Map::with_capacity(patch.len());
+    fn merge(patch: Object, depth: usize) -> Change {
+        let Some(depth) = depth.checked_sub(1) else {
+            return Change::Set(Node::Object(patch));
+        };
+        let mut members = Vec::with_capacity(patch.len());
         for (key, node) in patch.into_map().into_members() {
-            members.append(key, Change::of_patch(node));
+            let change = match node {
+                Node::Null => Change::Delete,
+                Node::Leaf(_) => Change::Set(node),
+                Node::Object(inner) => Change::merge(inner, depth),
+            };
+            members.push((key, change));
         }
-        Change::Merge(members)
-    }
-
-    fn of_patch(node: Node) -> Change {
-        match node {
-            Node::Null => Change::Delete,
-            Node::Leaf(_) => Change::Set(node),
-            Node::Object(members) => Change::merge(members),
-        }
+        Change::Merge(Map::of_distinct(members))
     }
 
     /// Changes a node that is there. A deletion is the business of the object that holds it; of the whole
@@ -244,26 +248,19 @@ impl Change {
                     *node = Node::Object(Object::new());
                 }
                 let object = node.as_object_mut().expect("it was just made one");
+                let mut added = Vec::new();
                 for (key, change) in changes.iter() {
-                    change.apply_to_member(object, key);
+                    if matches!(change, Change::Delete) {
+                        object.remove(key);
+                    } else if let Some(member) = object.get_mut(key) {
+                        change.apply(member);
+                    } else {
+                        let mut member = Node::Null;
+                        change.apply(&mut member);
+                        added.push((Key::clone(key), member));
+                    }
                 }
-            }
-        }
-    }
-
-    fn apply_to_member(&self, object: &mut Object, key: &Key) {
-        match self {
-            Change::Delete => {
-                object.remove(key);
-            }
-            Change::Set(_) | Change::Merge(_) => {
-                if let Some(member) = object.get_mut(key) {
-                    self.apply(member);
-                    return;
-                }
-                let mut member = Node::Null;
-                self.apply(&mut member);
-                object.insert_key(Key::clone(key), member);
+                object.extend_distinct(added);
             }
         }
     }
@@ -284,59 +281,80 @@ impl Change {
                 Change::Set(node)
             }
             Change::Merge(mut first) => {
+                let mut added = Vec::new();
                 for (key, change) in second.into_members() {
                     match first.get_mut(&key) {
                         Some(earlier) => {
                             let before = std::mem::replace(earlier, Change::Delete);
                             *earlier = before.then(change);
                         }
-                        None => first.append(key, change),
+                        None => added.push((key, change)),
                     }
                 }
+                first.extend_distinct(added);
                 Change::Merge(first)
             }
         }
     }
 
     /// What makes `new` of `old`, for a member; absent and `null` are the same.
-    fn between(old: Option<&Node>, new: Option<&Node>) -> Option<Change> {
+    fn between(old: Option<&Node>, new: Option<&Node>, depth: usize) -> Option<Change> {
         let old = old.filter(|node| !node.is_null());
         match (old, new) {
             (None, None | Some(Node::Null)) => None,
             (Some(_), None | Some(Node::Null)) => Some(Change::Delete),
             (Some(Node::Object(old)), Some(Node::Object(new))) => {
-                let mut members = Map::new();
-                for (key, before, after) in map::beside(old.map(), new.map()) {
-                    if let Some(change) = Change::between(Some(before), after) {
-                        members.append(Key::clone(key), change);
-                    }
-                }
-                for (key, after, before) in map::beside(new.map(), old.map()) {
-                    if before.is_none()
-                        && let Some(change) = Change::between(None, Some(after))
-                    {
-                        members.append(Key::clone(key), change);
-                    }
-                }
-                (!members.is_empty()).then_some(Change::Merge(members))
+                Change::between_objects(old, new, depth)
             }
-            (_, Some(Node::Object(new))) => Some(Change::writing(new)),
+            (_, Some(Node::Object(new))) => Some(Change::writing(new, depth)),
             (Some(old), Some(new)) if old == new => None,
             (_, Some(new)) => Some(Change::Set(new.clone())),
         }
     }
 
-    /// What makes this object of nothing, or of a leaf.
-    fn writing(object: &Object) -> Change {
-        let mut members = Map::with_capacity(object.len());
-        for (key, node) in object.map().iter() {
-            match node {
-                Node::Null => {}
-                Node::Leaf(_) => members.append(Key::clone(key), Change::Set(node.clone())),
-                Node::Object(inner) => members.append(Key::clone(key), Change::writing(inner)),
+    fn between_objects(old: &Object, new: &Object, depth: usize) -> Option<Change> {
+        if old.map().is_same(new.map()) {
+            return None;
+        }
+        let Some(depth) = depth.checked_sub(1) else {
+            let (old, new) = (Node::Object(old.clone()), Node::Object(new.clone()));
+            return (!old.same_state(&new)).then_some(Change::Set(new));
+        };
+        let mut members = Vec::new();
+        let mut there = 0;
+        for (key, before, after) in map::beside(old.map(), new.map()) {
+            there += usize::from(after.is_some());
+            if let Some(change) = Change::between(Some(before), after, depth) {
+                members.push((Key::clone(key), change));
             }
         }
-        Change::Merge(members)
+        if there < new.len() {
+            for (key, after, before) in map::beside(new.map(), old.map()) {
+                if before.is_none()
+                    && let Some(change) = Change::between(None, Some(after), depth)
+                {
+                    members.push((Key::clone(key), change));
+                }
+            }
+        }
+        (!members.is_empty()).then(|| Change::Merge(Map::of_distinct(members)))
+    }
+
+    /// What makes this object of nothing, or of a leaf.
+    fn writing(object: &Object, depth: usize) -> Change {
+        let Some(depth) = depth.checked_sub(1) else {
+            return Change::Set(Node::Object(object.clone()));
+        };
+        let mut members = Vec::with_capacity(object.len());
+        for (key, node) in object.map().iter() {
+            let change = match node {
+                Node::Null => continue,
+                Node::Leaf(_) => Change::Set(node.clone()),
+                Node::Object(inner) => Change::writing(inner, depth),
+            };
+            members.push((Key::clone(key), change));
+        }
+        Change::Merge(Map::of_distinct(members))
     }
 
     fn as_patch(&self) -> Option<Node> {
@@ -345,10 +363,10 @@ impl Change {
             Change::Set(Node::Object(_)) => None,
             Change::Set(node) => Some(node.clone()),
             Change::Merge(changes) => {
-                let mut members = Map::with_capacity(changes.len());
-                for (key, change) in changes.iter() {
-                    members.append(Key::clone(key), change.as_patch()?);
-                }
+                let patches = changes
+                    .iter()
+                    .map(|(key, change)| Some((Key::clone(key), change.as_patch()?)));
+                let members = Map::of_distinct(patches.collect::<Option<_>>()?);
                 Some(Node::Object(Object::from_map(members)))
             }
         }
@@ -360,13 +378,12 @@ impl Change {
             Change::Set(Node::Object(_)) => Some(Node::Null),
             Change::Set(_) | Change::Delete => None,
             Change::Merge(changes) => {
-                let mut members = Map::new();
-                for (key, change) in changes.iter() {
-                    if let Some(deletion) = change.deletions_first() {
-                        members.append(Key::clone(key), deletion);
-                    }
-                }
-                (!members.is_empty()).then(|| Node::Object(Object::from_map(members)))
+                let members: Vec<_> = changes
+                    .iter()
+                    .filter_map(|(key, change)| Some((Key::clone(key), change.deletions_first()?)))
+                    .collect();
+                (!members.is_empty())
+                    .then(|| Node::Object(Object::from_map(Map::of_distinct(members))))
             }
         }
     }
@@ -410,6 +427,7 @@ fn exact(
     old: &Node,
     new: &Node,
     pointer: &mut String,
+    depth: usize,
 ) -> Result<Option<Change>, InexpressibleNull> {
     let (old, new) = match (old, new) {
         (Node::Null, Node::Null) => return Ok(None),
@@ -418,12 +436,20 @@ fn exact(
         (_, Node::Object(new)) => (None, new),
         (_, _) => return Ok(Some(Change::Set(new.clone()))),
     };
+    if old.is_some_and(|old| old.map().is_same(new.map())) {
+        return Ok(None);
+    }
+    let Some(depth) = depth.checked_sub(1) else {
+        let new = Node::Object(new.clone());
+        let same = old.is_some_and(|old| Node::Object(old.clone()).to_json() == new.to_json());
+        return Ok((!same).then_some(Change::Set(new)));
+    };
     let nothing = Object::new();
     let before = old.unwrap_or(&nothing);
-    let mut members = Map::new();
+    let mut members = Vec::new();
     for (key, _, after) in map::beside(before.map(), new.map()) {
         if after.is_none() {
-            members.append(Key::clone(key), Change::Delete);
+            members.push((Key::clone(key), Change::Delete));
         }
     }
     for (key, after, before) in map::beside(new.map(), before.map()) {
@@ -432,12 +458,12 @@ fn exact(
         if after.is_null() && !before.is_some_and(Node::is_null) {
             return Err(InexpressibleNull);
         }
-        if let Some(change) = exact(before.unwrap_or(&Node::Null), after, pointer)? {
-            members.append(Key::clone(key), change);
+        if let Some(change) = exact(before.unwrap_or(&Node::Null), after, pointer, depth)? {
+            members.push((Key::clone(key), change));
         }
         pointer.truncate(parent);
     }
-    Ok((old.is_none() || !members.is_empty()).then_some(Change::Merge(members)))
+    Ok((old.is_none() || !members.is_empty()).then(|| Change::Merge(Map::of_distinct(members))))
 }
 
 #[cfg(test)]

@@ -4,17 +4,18 @@ use std::fmt::Display;
 
 use super::{
     Backfill, Incremental, ModelError, Page, Part, RESERVED_SUBTASKS, ResourceState, Snapshot,
-    Unknown, binding_pointer,
+    Unknown, UnknownMembers, binding_pointer,
 };
 use crate::cursor::Cursor;
 use crate::datetime::DateTime;
 use crate::leaf::Leaf;
+use crate::map::Map;
 use crate::node::{Node, Object};
 
 pub(super) struct Reader<'a> {
     state_key: &'a str,
     /// From the binding's state to what is being read.
-    path: Vec<String>,
+    path: Vec<&'a str>,
 }
 
 /// How the entries of one part look.
@@ -22,7 +23,7 @@ struct Shape<T> {
     member: &'static str,
     /// Members of an entry; if any of them is there, the part is flat.
     names: &'static [&'static str],
-    read: fn(&mut Reader<'_>, &Object) -> Result<T, ModelError>,
+    read: for<'a> fn(&mut Reader<'a>, &'a Object) -> Result<T, ModelError>,
 }
 
 const INC: Shape<Incremental> = Shape {
@@ -49,10 +50,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn resource_state(&mut self, node: &Node) -> Result<ResourceState, ModelError> {
-        let nothing = Object::new();
+    pub(super) fn resource_state(&mut self, node: &'a Node) -> Result<ResourceState, ModelError> {
         let object = match node {
-            Node::Null => &nothing,
+            Node::Null => return Ok(ResourceState::default()),
             Node::Object(object) => object,
             Node::Leaf(_) => return Err(self.error("is no object; the state of a binding is one")),
         };
@@ -75,18 +75,18 @@ impl<'a> Reader<'a> {
             snapshot,
             last_initialized,
             is_connector_initiated: is_connector_initiated.unwrap_or(false),
-            unknown: Unknown {
-                members: others(object, &known),
+            unknown: Unknown::new(UnknownMembers {
+                members: others(object, &known).unwrap_or_default(),
                 inc: unknown_inc,
                 backfill: unknown_backfill,
                 snapshot: unknown_snapshot,
-            },
+            }),
         })
     }
 
     fn part<T>(
         &mut self,
-        state: &Object,
+        state: &'a Object,
         shape: &Shape<T>,
     ) -> Result<(Part<T>, Part<Object>), ModelError> {
         let Some(node) = state.present(shape.member) else {
@@ -105,7 +105,8 @@ impl<'a> Reader<'a> {
             {
                 reader.refuse_mixture(object, shape)?;
                 let entry = (shape.read)(reader, object)?;
-                return Ok((Part::Flat(entry), Part::Flat(others(object, shape.names))));
+                let unknown = others(object, shape.names);
+                return Ok((Part::Flat(entry), unknown.map_or(Part::None, Part::Flat)));
             }
             reader.keyed(object, shape)
         })
@@ -113,7 +114,7 @@ impl<'a> Reader<'a> {
 
     fn keyed<T>(
         &mut self,
-        object: &Object,
+        object: &'a Object,
         shape: &Shape<T>,
     ) -> Result<(Part<T>, Part<Object>), ModelError> {
         let mut entries = Vec::with_capacity(object.len());
@@ -131,13 +132,20 @@ impl<'a> Reader<'a> {
                     let Some(entry) = node.as_object() else {
                         return Err(reader.error("is no object; the entry of a subtask is one"));
                     };
-                    unknown.push((name.to_owned(), Some(others(entry, shape.names))));
+                    if let Some(others) = others(entry, shape.names) {
+                        unknown.push((name.to_owned(), Some(others)));
+                    }
                     (shape.read)(reader, entry)
                 })?),
             };
             entries.push((name.to_owned(), entry));
         }
-        Ok((Part::Keyed(entries), Part::Keyed(unknown)))
+        let unknown = if unknown.is_empty() {
+            Part::None
+        } else {
+            Part::Keyed(unknown)
+        };
+        Ok((Part::Keyed(entries), unknown))
     }
 
     /// An entry of its own beside entries of subtasks: what a migration left half done.
@@ -167,20 +175,20 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn incremental(&mut self, entry: &Object) -> Result<Incremental, ModelError> {
+    fn incremental(&mut self, entry: &'a Object) -> Result<Incremental, ModelError> {
         Ok(Incremental {
             cursor: self.required(entry, "cursor", Self::cursor)?,
         })
     }
 
-    fn backfill(&mut self, entry: &Object) -> Result<Backfill, ModelError> {
+    fn backfill(&mut self, entry: &'a Object) -> Result<Backfill, ModelError> {
         Ok(Backfill {
             cutoff: self.required(entry, "cutoff", Self::cursor)?,
             next_page: self.optional(entry, "next_page", Self::page)?,
         })
     }
 
-    fn snapshot(&mut self, entry: &Object) -> Result<Snapshot, ModelError> {
+    fn snapshot(&mut self, entry: &'a Object) -> Result<Snapshot, ModelError> {
         Ok(Snapshot {
             updated_at: self.required(entry, "updated_at", Self::datetime)?,
             last_count: self.required(entry, "last_count", Self::count)?,
@@ -193,7 +201,10 @@ impl<'a> Reader<'a> {
     }
 
     fn datetime(&self, node: &Node) -> Result<DateTime, ModelError> {
-        DateTime::parse(&self.string(node)?).map_err(|error| self.error(&error))
+        match node.as_leaf().and_then(DateTime::of_leaf) {
+            Some(read) => read.map_err(|error| self.error(&error)),
+            None => Err(self.no_string()),
+        }
     }
 
     fn page(&self, node: &Node) -> Result<Page, ModelError> {
@@ -214,7 +225,11 @@ impl<'a> Reader<'a> {
     fn string(&self, node: &Node) -> Result<String, ModelError> {
         node.as_str()
             .map(|text| text.into_owned())
-            .ok_or_else(|| self.error("is no string; it should be one"))
+            .ok_or_else(|| self.no_string())
+    }
+
+    fn no_string(&self) -> ModelError {
+        self.error("is no string; it should be one")
     }
 
     fn count(&self, node: &Node) -> Result<u64, ModelError> {
@@ -231,8 +246,8 @@ impl<'a> Reader<'a> {
 
     fn optional<T>(
         &mut self,
-        object: &Object,
-        name: &str,
+        object: &'a Object,
+        name: &'static str,
         read: fn(&Self, &Node) -> Result<T, ModelError>,
     ) -> Result<Option<T>, ModelError> {
         object
@@ -243,8 +258,8 @@ impl<'a> Reader<'a> {
 
     fn required<T>(
         &mut self,
-        object: &Object,
-        name: &str,
+        object: &'a Object,
+        name: &'static str,
         read: fn(&Self, &Node) -> Result<T, ModelError>,
     ) -> Result<T, ModelError> {
         match self.optional(object, name, read)? {
@@ -257,32 +272,30 @@ impl<'a> Reader<'a> {
 
     fn within<T>(
         &mut self,
-        token: &str,
+        token: &'a str,
         read: impl FnOnce(&mut Self) -> Result<T, ModelError>,
     ) -> Result<T, ModelError> {
-        self.path.push(token.to_owned());
+        self.path.push(token);
         let result = read(self)?;
         self.path.pop();
         Ok(result)
     }
 
     fn error(&self, message: &(impl Display + ?Sized)) -> ModelError {
-        let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
         ModelError {
             state_key: Some(self.state_key.to_owned()),
-            pointer: binding_pointer(self.state_key, &path),
+            pointer: binding_pointer(self.state_key, &self.path),
             message: message.to_string(),
         }
     }
 }
 
-/// The members that are none of `known`, and not `null`.
-fn others(object: &Object, known: &[&str]) -> Object {
-    let mut others = Object::new();
-    for (key, node) in object.map().iter() {
-        if !node.is_null() && !known.contains(&&**key) {
-            others.insert_key(key.clone(), node.clone());
-        }
-    }
-    others
+/// The members that are none of `known`, and not `null`; `None` when there are none, as there nearly always are.
+fn others(object: &Object, known: &[&str]) -> Option<Object> {
+    let members = object.map().iter();
+    let others: Vec<_> = members
+        .filter(|(key, node)| !node.is_null() && !known.contains(&&***key))
+        .map(|(key, node)| (key.clone(), node.clone()))
+        .collect();
+    (!others.is_empty()).then(|| Object::from_map(Map::of_distinct(others)))
 }

@@ -1,11 +1,15 @@
 //! Writes the state of a binding.
 
-use super::{Backfill, Incremental, ModelError, Part, ResourceState, Snapshot, check_subtask_name};
+use super::{
+    Backfill, Incremental, ModelError, Part, ResourceState, Snapshot, UnknownMembers,
+    check_subtask_name,
+};
 use crate::node::{Node, Object};
 
 pub(super) fn resource_state(state: &ResourceState) -> Result<Node, ModelError> {
     let mut object = Object::new();
-    let unknown = &state.unknown;
+    let nothing = UnknownMembers::default();
+    let unknown = state.unknown.0.as_deref().unwrap_or(&nothing);
     part(&mut object, "inc", &state.inc, &unknown.inc, incremental)?;
     part(
         &mut object,
@@ -22,7 +26,7 @@ pub(super) fn resource_state(state: &ResourceState) -> Result<Node, ModelError> 
         snapshot,
     )?;
     if let Some(at) = &state.last_initialized {
-        object.insert("last_initialized", Node::string(at.as_str()));
+        object.insert("last_initialized", at.to_leaf());
     }
     if state.is_connector_initiated {
         object.insert("is_connector_initiated", Node::boolean(true));
@@ -96,7 +100,7 @@ fn backfill(entry: &Backfill) -> Object {
 
 fn snapshot(entry: &Snapshot) -> Object {
     let members = [
-        ("updated_at", Node::string(entry.updated_at.as_str())),
+        ("updated_at", Node::Leaf(entry.updated_at.to_leaf())),
         ("last_count", Node::integer(entry.last_count)),
         ("last_digest", Node::string(&entry.last_digest)),
     ];
