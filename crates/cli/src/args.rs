@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use staunch_state::{Consent, ConsentError};
 
 use crate::quantity;
 
@@ -42,11 +43,12 @@ const EXIT_CODES: &str = "\
 Exit codes:
     0  success, or nothing to do
     1  it failed at run time
-    2  it was asked for wrongly: a flag, a capture's name, flow.yaml or staunch.yaml
+    2  it was asked for wrongly: a flag or its file, a name, flow.yaml or staunch.yaml
     3  something is missing or cannot be used: the connector's program, the state store
     4  `check` found something
     5  `migrate plan --exit-code`: the state would change
-    6  refused by a safety check, or the state is newer than what is to read it
+    6  refused by a safety check, consent is missing (with `migrate plan --exit-code`),
+       or the state is newer than what is to read it
     7  another process is running a capture of this project
   130  interrupted, after a clean stop at a checkpoint
 
@@ -135,7 +137,7 @@ pub(crate) enum Verb {
     Check(CheckArgs),
     Run(RunArgs),
     State(StateArgs),
-    Migrate(MigrateArgs),
+    Migrate(Box<MigrateArgs>),
 }
 
 impl Verb {
@@ -147,7 +149,10 @@ impl Verb {
             Self::Check(_) => "check",
             Self::Run(_) => "run",
             Self::State(_) => "state show",
-            Self::Migrate(_) => "migrate plan",
+            Self::Migrate(args) => match args.verb {
+                Some(MigrateVerb::New(_)) => "migrate new",
+                Some(MigrateVerb::Plan(_)) | None => "migrate plan",
+            },
         }
     }
 }
@@ -268,7 +273,7 @@ pub(crate) struct ShowArgs {
     pub(crate) binding: Option<String>,
 }
 
-/// See what a connector would do to the stored state, before it does
+/// See what a connector would do to a state, or begin a migration of your own
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -276,7 +281,8 @@ pub(crate) struct ShowArgs {
     after_help = "\
 Examples:
   staunch migrate                                 the same as `staunch migrate plan`
-  staunch migrate plan shop --to ./source-shop-2  what another version would do"
+  staunch migrate plan shop --to ./source-shop-2  what another version would do
+  staunch migrate new split-cursor                begin a migration, in a connector's crate"
 )]
 pub(crate) struct MigrateArgs {
     #[command(subcommand)]
@@ -288,6 +294,7 @@ pub(crate) struct MigrateArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum MigrateVerb {
     Plan(PlanArgs),
+    New(NewArgs),
 }
 
 /// Plan a migration, binding by binding; changes nothing
@@ -296,22 +303,55 @@ pub(crate) enum MigrateVerb {
 Examples:
   staunch migrate plan                                 with the connector of flow.yaml
   staunch migrate plan shop --to \"./source-shop-2 -v\"  with another one in its place
-  staunch migrate plan --exit-code || echo pending     exits with 5 if the state would change")]
+  staunch migrate plan --exit-code || echo pending     exits with 5 if the state would change
+  staunch migrate plan --allow rewind:orders           what is still missing with that consent
+  staunch migrate plan --state old.json --to ./source-shop-2
+                                                       of a state in a file; needs no project
+  staunch state show --json | staunch migrate plan --state - --to ./source-shop-2")]
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) capture: CaptureArg,
     /// Ask this connector instead: a program and its arguments, split at blanks
-    #[arg(long, value_name = "COMMAND", value_parser = words)]
+    #[arg(long, visible_alias = "connector", value_name = "COMMAND", value_parser = words)]
     pub(crate) to: Option<Words>,
+    /// Plan for the state in this file instead of the stored one; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+    /// Outside of a project: the endpoint config, as YAML or JSON [default: `{}`]
+    #[arg(long, value_name = "FILE", requires = "state")]
+    pub(crate) config: Option<PathBuf>,
+    /// Consent to what the plan needs: `rewind:orders`; may be given several times
+    #[arg(long, value_name = "KIND:BINDING", value_parser = consent)]
+    pub(crate) allow: Vec<Consent>,
     /// Let the connector ask its source, should a migration need to
     #[arg(long)]
     pub(crate) ask_source: bool,
     /// Write the plan to this file too, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Exit with 5 if the state would change
+    /// Exit with 5 if the state would change, with 6 if that needs a consent which is missing
     #[arg(long)]
     pub(crate) exit_code: bool,
+}
+
+/// Begin a migration in a connector's crate: a step to fill in, and a state to try it on
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  staunch migrate new split-cursor                   with a small example of an old state
+  staunch migrate new split-cursor --state old.json  with the state in a file
+  staunch -C ../source-shop -f ../prod/flow.yaml migrate new split-cursor --capture shop
+                                                     with the stored state of a capture")]
+pub(crate) struct NewArgs {
+    /// What is recorded with each state that it changes, for ever: small letters, digits and `-`
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Take the state of before from this file; `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "capture")]
+    pub(crate) state: Option<PathBuf>,
+    /// Take it from what this capture of the project has stored
+    #[arg(long, value_name = "CAPTURE")]
+    pub(crate) capture: Option<String>,
 }
 
 /// A command, split at blanks: no shell is involved.
@@ -325,6 +365,10 @@ fn words(text: &str) -> Result<Words, String> {
     } else {
         Ok(Words(words))
     }
+}
+
+fn consent(text: &str) -> Result<Consent, ConsentError> {
+    text.parse()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ pub(crate) enum Exit {
     Success = 0,
     /// It failed at run time.
     Failure = 1,
-    /// It was asked for wrongly: a flag, a name, a file of the project.
+    /// It was asked for wrongly: a flag, a name, a file of the project or given with a flag.
     Usage = 2,
     /// Something outside is missing: the connector's program, the state store.
     Unreachable = 3,
@@ -52,7 +52,19 @@ pub(crate) fn exit(code: &str, asked: Asked) -> Exit {
             | "catalog.unknown_capture"
             | "catalog.ambiguous_capture"
             | "catalog.several_captures"
-            | "state.unknown_binding",
+            | "state.unknown_binding"
+            | "state.none"
+            | "input.not_found"
+            | "input.unreadable"
+            | "input.too_large"
+            | "input.syntax"
+            | "input.not_a_state"
+            | "config.invalid"
+            | "consent.not_needed"
+            | "crate.not_found"
+            | "crate.not_a_connector"
+            | "crate.occupied"
+            | "migration.name",
             _,
         ) => Exit::Usage,
         ("connector.failed" | "connector.answer" | "schema.invalid", Asked::Check) => {
@@ -113,6 +125,18 @@ mod tests {
             ("state.unreadable", Unreachable, Unreachable, Unreachable),
             ("state.newer_than_connector", Refused, Refused, Refused),
             ("state.unknown_binding", Usage, Usage, Usage),
+            ("state.none", Usage, Usage, Usage),
+            ("input.not_found", Usage, Usage, Usage),
+            ("input.unreadable", Usage, Usage, Usage),
+            ("input.too_large", Usage, Usage, Usage),
+            ("input.syntax", Usage, Usage, Usage),
+            ("input.not_a_state", Usage, Usage, Usage),
+            ("config.invalid", Usage, Usage, Usage),
+            ("consent.not_needed", Usage, Usage, Usage),
+            ("crate.not_found", Usage, Usage, Usage),
+            ("crate.not_a_connector", Usage, Usage, Usage),
+            ("crate.occupied", Usage, Usage, Usage),
+            ("migration.name", Usage, Usage, Usage),
             ("store.locked", Locked, Locked, Locked),
             ("interrupted", Interrupted, Interrupted, Interrupted),
             ("plan.failed", Failure, Failure, Failure),

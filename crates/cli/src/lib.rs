@@ -4,8 +4,8 @@
 //! from which both the text and the JSON are rendered.
 //!
 //! Files, in the order of a reader: `args` what can be typed, `context` the project it is typed in, one per verb (`spec`,
-//! `discover`, `check`, `run`, `state`, `migrate`), `watch`, `events`, `live` and `signals` what a run shows and hears,
-//! `output` where text goes, `failure` and `exit` how things end.
+//! `discover`, `check`, `run`, `state`, `migrate`), `given` the files named by flags, `watch`, `events`, `live` and `signals`
+//! what a run shows and hears, `output` where text goes, `failure` and `exit` how things end.
 #![forbid(unsafe_code)]
 
 mod args;
@@ -15,6 +15,7 @@ mod discover;
 mod events;
 mod exit;
 mod failure;
+mod given;
 mod live;
 mod migrate;
 mod output;
@@ -63,9 +64,9 @@ fn dispatch(context: &Context, verb: Verb) -> Result<Exit, Failure> {
             let StateVerb::Show(args) = args.verb.unwrap_or(StateVerb::Show(args.show));
             state::run(context, &args)
         }
-        Verb::Migrate(args) => {
-            let MigrateVerb::Plan(args) = args.verb.unwrap_or(MigrateVerb::Plan(args.plan));
-            migrate::run(context, &args)
-        }
+        Verb::Migrate(args) => match args.verb.unwrap_or(MigrateVerb::Plan(args.plan)) {
+            MigrateVerb::Plan(args) => migrate::plan::run(context, &args),
+            MigrateVerb::New(args) => migrate::new::run(context, &args),
+        },
     }
 }

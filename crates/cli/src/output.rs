@@ -312,6 +312,13 @@ pub(crate) fn clean(text: &str) -> String {
     clean
 }
 
+/// A name from outside, on a line of ours: as [`clean`], and it may not begin another line.
+pub(crate) fn clean_line(text: &str) -> String {
+    clean(&text.replace('\r', "\\r"))
+        .replace('\n', "\\n")
+        .replace('\t', "\\t")
+}
+
 /// Columns without lines, two blanks between them; the last is not padded.
 pub(crate) fn columns<R: IntoIterator<Item = String>>(
     header: &[&str],
@@ -363,6 +370,7 @@ mod tests {
     #[test]
     fn text_from_outside_cannot_move_the_cursor() {
         assert_eq!(clean("a\u{1b}[2Jb\r\nc"), "a\\u{1b}[2Jb\nc");
+        assert_eq!(clean_line("a\u{1b}[2Jb\r\n\tc"), r"a\u{1b}[2Jb\r\n\tc");
     }
 
     #[test]

@@ -53,17 +53,7 @@ pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<Exit, Failure> {
         );
         return Ok(exit);
     };
-    let unreadable = |error: &dyn std::fmt::Display| {
-        let message = format!(
-            "the stored state of `{}` cannot be read; nothing was done to it",
-            capture.name
-        );
-        Failure {
-            causes: vec![error.to_string()],
-            ..Failure::new("state.unreadable", message)
-        }
-        .about(&capture.name)
-    };
+    let unreadable = |error: &dyn std::fmt::Display| unreadable(&capture.name, error);
     let (binding, text) = match &args.binding {
         None => (None, row.state),
         Some(asked) => {
@@ -87,6 +77,16 @@ pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<Exit, Failure> {
     };
     context.output.note(&report.summary());
     context.output.answer(&report)
+}
+
+/// What is stored is no state.
+pub(crate) fn unreadable(capture: &str, error: &dyn std::fmt::Display) -> Failure {
+    let message = format!("the stored state of `{capture}` cannot be read; nothing was done to it");
+    Failure {
+        causes: vec![error.to_string()],
+        ..Failure::new("state.unreadable", message)
+    }
+    .about(capture)
 }
 
 /// The binding that is meant: by its state key, or by its resource path whatever its backfill counter.

@@ -283,6 +283,18 @@ pub enum RunError {
     /// A connector cannot tell what it would do.
     #[error("{0}")]
     Plan(String),
+    /// An endpoint config that stands by itself cannot be used. No value of it is told.
+    #[error("{file}:{line}:{column}: {problem}")]
+    Config {
+        /// What the file is called.
+        file: String,
+        /// Line, from 1.
+        line: u64,
+        /// Column in characters, from 1.
+        column: u64,
+        /// What is wrong there.
+        problem: &'static str,
+    },
 }
 
 impl RunError {
@@ -300,6 +312,7 @@ impl RunError {
             Self::StateTooLarge { .. } => "state.too_large",
             Self::Write { .. } => "io.write",
             Self::Plan(_) => "plan.failed",
+            Self::Config { .. } => "config.invalid",
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Looking: what a connector is, what it finds, whether a capture is right, what its state is. None of this writes to the store.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use staunch_protocol::flow::{CaptureSpec, RangeSpec};
@@ -12,13 +15,19 @@ use staunch_state::{Node, Plan};
 use crate::catalog::spec::{
     capture_spec, config, connector_type, inactive_bindings, resource_path, validate_request,
 };
-use crate::catalog::{Binding, Capture, Found};
+use crate::catalog::{Binding, Capture, Catalog, Config, Endpoint, Found, Location};
 use crate::conversation;
 use crate::error::{ConnectorError, RunError};
 use crate::process::{Connector, ConnectorCommand, LogSink};
 use crate::project::Project;
 use crate::run::parse_state;
 use crate::store::{CaptureRow, Store, StoreError};
+
+/// Levels of nesting of an endpoint config that is read by itself.
+const CONFIG_DEPTH: usize = 64;
+
+/// Events that its aliases may repeat, all together: the bound of an alias bomb.
+const CONFIG_REPEATED_EVENTS: usize = 100_000;
 
 /// What the connector of a capture is, and what it needs to be told.
 ///
@@ -129,47 +138,149 @@ pub fn state(project: &Project, capture: &Capture) -> Result<Option<CaptureRow>,
     }
 }
 
+/// What is asked of a plan, beside the capture that it is about.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Question<'a> {
+    /// The connector to ask in place of the capture's own.
+    pub to: Option<&'a [String]>,
+    /// The state to plan for, an object, in place of the stored one; the store is then not opened.
+    pub state: Option<&'a Node>,
+    /// Whether the connector may ask its source.
+    pub ask_source: bool,
+}
+
 /// What opening a capture would do to its state.
 #[derive(Debug)]
 pub struct Planned {
-    /// The capture.
-    pub capture: String,
-    /// The revision that it was made for.
-    pub revision: u64,
+    /// The revision of the stored state that it was made for; none if it was made for another state.
+    pub revision: Option<u64>,
     /// The connector that would open it.
     pub connector: String,
     /// The plan; none if the state would be left alone.
     pub plan: Option<Plan>,
 }
 
-/// Asks a connector what it would do to the stored state, without letting it.
-///
-/// `to` is the connector to ask in place of the capture's own. `ask_source` lets it ask its source.
+/// Asks a connector what it would do to the state of a capture, without letting it.
 ///
 /// # Errors
 /// When it cannot tell, or refuses.
 pub fn plan(
     project: &Project,
     capture: &Capture,
-    to: Option<&[String]>,
-    ask_source: bool,
+    question: Question<'_>,
     log: LogSink,
 ) -> Result<Planned, RunError> {
     let mut command = project.command(capture)?;
-    if let Some(argv) = to {
+    if let Some(argv) = question.to {
         command.argv = argv.to_vec();
         command.dir = std::env::current_dir().unwrap_or(command.dir);
     }
-    let stored = state(project, capture)?;
-    let revision = stored.as_ref().map_or(0, |stored| stored.revision);
-    let state = match &stored {
-        None => Node::Object(Default::default()),
-        Some(stored) => parse_state(capture, &stored.state)?,
+    let (revision, state) = match question.state {
+        Some(state) => (None, state.clone()),
+        None => match state(project, capture)? {
+            None => (Some(0), Node::Object(Default::default())),
+            Some(stored) => (Some(stored.revision), parse_state(capture, &stored.state)?),
+        },
     };
     probe(&command, Arc::clone(&log))?;
     let spec = spec_without_source(project, capture, &command, Arc::clone(&log))?;
+    let plan = ask(&command, spec, &state, question.ask_source, log)?;
+    Ok(Planned {
+        revision,
+        connector: command.version(),
+        plan,
+    })
+}
+
+/// Asks a connector what it would do to a state of which no project is known, and so no binding either.
+///
+/// `argv` is started in the current folder, and told `config` as its endpoint config.
+///
+/// # Errors
+/// When it cannot tell, or refuses.
+pub fn plan_alone(
+    argv: &[String],
+    config: Config,
+    state: &Node,
+    ask_source: bool,
+    log: LogSink,
+) -> Result<Planned, RunError> {
+    let command = ConnectorCommand {
+        argv: argv.to_vec(),
+        dir: std::env::current_dir().unwrap_or_else(|_| ".".into()),
+        env: BTreeMap::new(),
+    };
+    probe(&command, Arc::clone(&log))?;
+    let plan = ask(
+        &command,
+        spec_without_project(&command, config)?,
+        state,
+        ask_source,
+        log,
+    )?;
+    Ok(Planned {
+        revision: None,
+        connector: command.version(),
+        plan,
+    })
+}
+
+/// Reads an endpoint config of its own: a YAML or JSON document. `file` is what messages call it.
+///
+/// # Errors
+/// [`RunError::Config`], which tells no value of the text.
+pub fn read_config(text: &str, file: &str) -> Result<Config, RunError> {
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_depth: CONFIG_DEPTH,
+            flow_nesting_limit: CONFIG_DEPTH,
+            max_documents: 1,
+        },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: CONFIG_REPEATED_EVENTS },
+        strict_booleans: true,
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+        reject_unsupported_tags: true,
+        with_snippet: false,
+    };
+    let refused = |line, column, problem| RunError::Config {
+        file: file.to_owned(),
+        line,
+        column,
+        problem,
+    };
+    let value = serde_saphyr::from_str_with_options::<Value>(text, options).map_err(|error| {
+        let (line, column) = error
+            .location()
+            .map_or((1, 1), |at| (at.line(), at.column()));
+        // The parser's own words may hold a value of the config.
+        refused(line, column, "this is not one YAML or JSON document")
+    })?;
+    match value {
+        Value::Object(members) if members.contains_key("sops") => Err(refused(
+            1,
+            1,
+            "encrypted configs are not supported yet; decrypt it with `sops` into a file that stays out of version control",
+        )),
+        Value::Object(_) => Ok(Config::new(&value)),
+        _ => Err(refused(
+            1,
+            1,
+            "an endpoint config is a mapping; write its members",
+        )),
+    }
+}
+
+/// Has a connector make a plan.
+fn ask(
+    command: &ConnectorCommand,
+    capture: CaptureSpec,
+    state: &Node,
+    ask_source: bool,
+    log: LogSink,
+) -> Result<Option<Plan>, RunError> {
     let open = Request::Open(request::Open {
-        capture: spec,
+        capture,
         version: command.version(),
         range: RangeSpec::full(),
         state: RawValue::from_string(state.to_json()).expect("a state is valid JSON"),
@@ -181,18 +292,12 @@ pub fn plan(
     };
     let mut line = Vec::new();
     encode_request(&open, &mut line);
-    let answer = Connector::ask_once(&command, arguments, line, log)?;
-    let plan = serde_json::from_slice(&answer).map_err(|error| {
+    let answer = Connector::ask_once(command, arguments, line, log)?;
+    serde_json::from_slice(&answer).map_err(|error| {
         RunError::Plan(format!(
             "connector `{}` answered with a plan that cannot be read: {error}",
             command.program()
         ))
-    })?;
-    Ok(Planned {
-        capture: capture.name.clone(),
-        revision,
-        connector: command.version(),
-        plan,
     })
 }
 
@@ -243,9 +348,95 @@ fn spec_without_source(
     Ok(spec)
 }
 
+/// A capture of which nothing is known but its connector and its config.
+fn spec_without_project(
+    command: &ConnectorCommand,
+    config: Config,
+) -> Result<CaptureSpec, RunError> {
+    let nowhere = Location {
+        file: PathBuf::new(),
+        line: 1,
+        column: 1,
+        pointer: String::new(),
+    };
+    let capture = Capture {
+        name: "plan/alone".to_owned(),
+        endpoint: Endpoint::Local {
+            command: command.argv.clone(),
+            dir: command.dir.clone(),
+            config,
+            env: BTreeMap::new(),
+            protobuf: false,
+        },
+        bindings: Vec::new(),
+        disabled: Vec::new(),
+        interval: Duration::from_secs(300),
+        location: nowhere,
+    };
+    let catalog = Catalog {
+        captures: BTreeMap::new(),
+        collections: BTreeMap::new(),
+        warnings: Vec::new(),
+        path: PathBuf::new(),
+    };
+    Ok(capture_spec(&capture, &catalog, &[])?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_config_is_one_mapping_in_yaml_or_json() {
+        for text in ["url: x\nn: 1", r#"{"url":"x","n":1}"#] {
+            let config = read_config(text, "c.yaml").unwrap();
+            assert_eq!(config.to_value(), serde_json::json!({"url": "x", "n": 1}));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_config_is_told_without_its_values() {
+        for (text, message) in [
+            (
+                "url: x\ntoken: 'hunter2",
+                "c.yaml:2:8: this is not one YAML or JSON document",
+            ),
+            (
+                "token: hunter2\ntoken: hunter3",
+                "c.yaml:2:1: this is not one YAML or JSON document",
+            ),
+            (
+                "a: 1\n---\nb: 2",
+                "c.yaml:2:1: this is not one YAML or JSON document",
+            ),
+            (
+                "hunter2",
+                "c.yaml:1:1: an endpoint config is a mapping; write its members",
+            ),
+            (
+                "",
+                "c.yaml:1:1: an endpoint config is a mapping; write its members",
+            ),
+            (
+                "token: ENC[hunter2]\nsops: {}",
+                "c.yaml:1:1: encrypted configs are not supported yet; decrypt it with `sops` into a file that stays out of version control",
+            ),
+        ] {
+            let error = read_config(text, "c.yaml").unwrap_err();
+            assert_eq!(
+                (error.to_string().as_str(), error.code()),
+                (message, "config.invalid"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_config_that_is_nested_without_end_is_refused() {
+        for deep in ["[".repeat(100_000), "a: {".repeat(1000)] {
+            assert!(read_config(&deep, "c.yaml").is_err());
+        }
+    }
 
     #[test]
     fn what_may_not_be_in_a_name_is_left_out_of_it() {

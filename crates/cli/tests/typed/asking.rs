@@ -134,10 +134,13 @@ fn every_verb_answers_in_one_envelope() {
 fn planner() -> Shop {
     let shop = Shop::that(CAPTURES);
     let plan = json!({
-        "bindings": [{
-            "stateKey": "orders", "outcome": "REWRITE", "change": "inc {cursor} to inc {realtime}", "before": "2", "after": "2",
-            "notes": [], "migrations": ["realtime"], "isOrphan": false, "needs": null,
+        "groups": [{
+            "outcome": "REWRITE", "change": "inc {cursor} to inc {realtime}", "notes": [], "migrations": ["realtime"], "needs": null,
+            "example": { "lines": [], "more": 0 },
+            "bindings": [{ "stateKey": "orders", "movedFrom": null, "before": "2", "after": "2", "isOrphan": false }],
         }],
+        "steps": [{ "migration": "realtime", "declares": "", "bindings": 1 }],
+        "mergePatch": true,
         "update": { "bindingStateV1": { "orders": { "inc": { "cursor": null, "realtime": { "cursor": 2 } } } } },
         "updateBytes": 70, "beforeBytes": 50, "afterBytes": 60,
     });

@@ -51,3 +51,8 @@ fn help_of_migrate() {
 fn help_of_migrate_plan() {
     assert_shown!(Shop::empty().staunch("migrate plan -h"));
 }
+
+#[test]
+fn help_of_migrate_new() {
+    assert_shown!(Shop::empty().staunch("migrate new -h"));
+}

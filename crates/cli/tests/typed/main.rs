@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "all of this is a test, its helpers too")]
 
 mod asking;
+mod beginning;
 mod help;
+mod planning;
 mod project;
 mod running;
 mod wrong;
