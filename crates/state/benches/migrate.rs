@@ -71,11 +71,7 @@ fn migrate(bencher: Bencher<'_, '_>, bindings: usize) {
         let migrated = chain.run(&before, &[]).expect("it migrates");
         let plan =
             plan(&before, &migrated.after, &[], &migrated.applied, &terms).expect("it is allowed");
-        plan.update
-            .to_wire()
-            .iter()
-            .map(|update| update.updated.len())
-            .sum::<usize>()
+        plan.update_bytes()
     });
 }
 

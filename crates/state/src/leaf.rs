@@ -25,50 +25,71 @@ pub enum LeafKind {
 /// came as.
 ///
 /// The text is exact, but for whitespace between the tokens of an array: a checkpoint is one line on the wire.
-/// Cheap to clone. Two leaves are equal when their values are, whatever their text: `1`, `1.0` and `1e0` are;
+/// Cheap to clone: the leaves of a document that was read share its text, which is there as long as one of them is. Two leaves are equal when their values are, whatever their text: `1`, `1.0` and `1e0` are;
 /// numbers are compared exactly, however large.
 #[derive(Clone)]
-pub struct Leaf(Arc<str>);
+pub struct Leaf(Text);
+
+#[derive(Clone)]
+enum Text {
+    /// A part of the text of a document.
+    Part {
+        of: Arc<String>,
+        start: u32,
+        len: u32,
+    },
+    /// A text of its own.
+    Own(Arc<str>),
+}
 
 impl Leaf {
     /// Takes text that is known to be one valid leaf.
-    pub(crate) fn from_valid(text: &str) -> Self {
-        Leaf(Arc::from(text))
+    pub(crate) fn from_valid(text: impl Into<Arc<str>>) -> Self {
+        Leaf(Text::Own(text.into()))
     }
 
-    pub(crate) fn from_shared(text: Arc<str>) -> Self {
-        Leaf(text)
+    /// Takes a part, known to be one valid leaf, of a text that is at most [`MAX_BYTES`](crate::MAX_BYTES) long.
+    pub(crate) fn part_of(text: &Arc<String>, part: std::ops::Range<usize>) -> Self {
+        let short = |length: usize| u32::try_from(length).expect("a document is far below 4 GiB");
+        Leaf(Text::Part {
+            of: Arc::clone(text),
+            start: short(part.start),
+            len: short(part.len()),
+        })
     }
 
     /// A string.
     pub fn string(value: &str) -> Self {
         let mut json = String::with_capacity(value.len() + 2);
         text::write_string(value, &mut json);
-        Leaf(Arc::from(json))
+        Leaf::from_valid(json)
     }
 
     /// A non-negative integer.
     pub fn integer(value: u64) -> Self {
-        Leaf(Arc::from(value.to_string()))
+        Leaf::from_valid(value.to_string())
     }
 
     pub(crate) fn signed(value: i64) -> Self {
-        Leaf(Arc::from(value.to_string()))
+        Leaf::from_valid(value.to_string())
     }
 
     /// `true` or `false`.
     pub fn boolean(value: bool) -> Self {
-        Leaf(Arc::from(if value { "true" } else { "false" }))
+        Leaf::from_valid(if value { "true" } else { "false" })
     }
 
     /// The JSON text.
     pub fn as_json(&self) -> &str {
-        &self.0
+        match &self.0 {
+            Text::Own(text) => text,
+            Text::Part { of, start, len } => &of[*start as usize..][..*len as usize],
+        }
     }
 
     /// The kind of the value.
     pub fn kind(&self) -> LeafKind {
-        match self.0.as_bytes().first() {
+        match self.as_json().as_bytes().first() {
             Some(b'"') => LeafKind::String,
             Some(b'[') => LeafKind::Array,
             Some(b't' | b'f') => LeafKind::Boolean,
@@ -78,21 +99,25 @@ impl Leaf {
 
     /// What a string says, its escapes undone; `None` when it is no string.
     pub fn as_str(&self) -> Option<Cow<'_, str>> {
-        let inside = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        let inside = self.as_json().strip_prefix('"')?.strip_suffix('"')?;
         Some(text::unescape(inside))
     }
 
     /// The value of an integer written without fraction or exponent; `None` for anything else, and beyond 64 bits.
     pub fn as_u64(&self) -> Option<u64> {
-        let digits = self.0.bytes().all(|byte| byte.is_ascii_digit());
-        if digits { self.0.parse().ok() } else { None }
+        let digits = self.as_json().bytes().all(|byte| byte.is_ascii_digit());
+        if digits {
+            self.as_json().parse().ok()
+        } else {
+            None
+        }
     }
 
     /// As [`as_u64`](Leaf::as_u64), with a sign.
     pub fn as_i64(&self) -> Option<i64> {
-        let digits = self.0.strip_prefix('-').unwrap_or(&self.0);
+        let digits = self.as_json().strip_prefix('-').unwrap_or(self.as_json());
         if digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            self.0.parse().ok()
+            self.as_json().parse().ok()
         } else {
             None
         }
@@ -100,7 +125,7 @@ impl Leaf {
 
     /// The value of a boolean.
     pub fn as_bool(&self) -> Option<bool> {
-        match &*self.0 {
+        match self.as_json() {
             "true" => Some(true),
             "false" => Some(false),
             _ => None,
@@ -114,7 +139,7 @@ impl Leaf {
         }
         let (mut open, mut deepest) = (0_usize, 0);
         let (mut quoted, mut escaped) = (false, false);
-        for byte in self.0.bytes() {
+        for byte in self.as_json().bytes() {
             match byte {
                 _ if escaped => escaped = false,
                 b'\\' => escaped = true,
@@ -136,19 +161,19 @@ impl Leaf {
         if self.kind() != LeafKind::Array {
             return None;
         }
-        parse::elements(&self.0)
+        parse::elements(self.as_json())
     }
 }
 
 impl fmt::Debug for Leaf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_json())
     }
 }
 
 impl PartialEq for Leaf {
     fn eq(&self, other: &Self) -> bool {
-        if self.0 == other.0 {
+        if self.as_json() == other.as_json() {
             return true;
         }
         if self.kind() != other.kind() {
@@ -156,7 +181,7 @@ impl PartialEq for Leaf {
         }
         match self.kind() {
             LeafKind::Boolean => false,
-            LeafKind::Number => number::equal(&self.0, &other.0),
+            LeafKind::Number => number::equal(self.as_json(), other.as_json()),
             LeafKind::String => self.as_str() == other.as_str(),
             LeafKind::Array => self
                 .elements()

@@ -4,6 +4,7 @@
 //! makes numbers exact, keeps the order of members, and makes reading and writing cheap. The cost: whoever
 //! wants to look inside an array parses it there and then ([`Leaf::elements`]).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::ser::{Error as _, Serialize, SerializeMap, Serializer};
@@ -99,7 +100,15 @@ impl Node {
     /// # Errors
     /// [`ParseError`] with the place, when the text is no JSON or beyond those bounds.
     pub fn parse(text: &str) -> Result<Node, ParseError> {
-        parse::document(text.as_bytes())
+        parse::document(Cow::Borrowed(text.as_bytes()))
+    }
+
+    /// As [`parse`](Node::parse), without a copy of the text, which the node keeps: for large documents.
+    ///
+    /// # Errors
+    /// [`ParseError`].
+    pub fn parse_owned(text: String) -> Result<Node, ParseError> {
+        parse::document(Cow::Owned(text.into_bytes()))
     }
 
     /// As [`parse`](Node::parse); text that is not UTF-8 is refused.
@@ -107,7 +116,7 @@ impl Node {
     /// # Errors
     /// [`ParseError`].
     pub fn parse_bytes(text: &[u8]) -> Result<Node, ParseError> {
-        parse::document(text)
+        parse::document(Cow::Borrowed(text))
     }
 
     /// The JSON text, on one line, without whitespace between its tokens.
@@ -261,7 +270,7 @@ impl Node {
             element.write_json(&mut json);
         }
         json.push(']');
-        Node::Leaf(Leaf::from_valid(&json))
+        Node::Leaf(Leaf::from_valid(json))
     }
 
     /// An array of strings.
@@ -282,7 +291,7 @@ impl Node {
             Value::Array(elements) => Node::array(elements.iter().map(Node::from_value)),
             Value::String(text) => Node::string(text),
             Value::Bool(value) => Node::boolean(*value),
-            Value::Number(number) => Node::Leaf(Leaf::from_valid(&number.to_string())),
+            Value::Number(number) => Node::Leaf(Leaf::from_valid(number.to_string())),
         }
     }
 

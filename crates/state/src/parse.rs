@@ -4,6 +4,7 @@
 //! escape, because it is going to be sent as it is. The grammar is RFC 8259, and what `serde_json` refuses is
 //! refused here; but a number may be of any size, since nobody here makes a float of it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::leaf::Leaf;
@@ -57,22 +58,25 @@ impl ParseError {
     }
 }
 
-pub(crate) fn document(bytes: &[u8]) -> Result<Node, ParseError> {
-    if bytes.len() > MAX_BYTES {
+pub(crate) fn document(text: Cow<'_, [u8]>) -> Result<Node, ParseError> {
+    if text.len() > MAX_BYTES {
         return Err(ParseError::new(
             MAX_BYTES,
             "the document is longer than 128 MiB",
         ));
     }
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| ParseError::new(error.valid_up_to(), "the text is not UTF-8"))?;
-    let mut scanner = Scanner::new(text);
+    let text = String::from_utf8(text.into_owned()).map_err(|error| {
+        ParseError::new(error.utf8_error().valid_up_to(), "the text is not UTF-8")
+    })?;
+    let text = Arc::new(text);
+    let mut scanner = Scanner::new(&text);
     scanner.whole().map_err(|fault| fault.into_error())
 }
 
 /// The elements of an array that was parsed before; `None` when it was built deeper than what is read.
 pub(crate) fn elements(array: &str) -> Option<Vec<Node>> {
-    let mut scanner = Scanner::new(array);
+    let array = Arc::new(array.to_owned());
+    let mut scanner = Scanner::new(&array);
     let mut elements = Vec::new();
     let read = scanner.list(1, &mut |scanner| {
         elements.push(scanner.value(1)?);
@@ -107,7 +111,7 @@ impl FaultAt {
 }
 
 struct Scanner<'a> {
-    text: &'a str,
+    text: &'a Arc<String>,
     bytes: &'a [u8],
     at: usize,
     /// Whether whitespace was passed since this was last cleared.
@@ -117,7 +121,7 @@ struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    fn new(text: &'a str) -> Self {
+    fn new(text: &'a Arc<String>) -> Self {
         Scanner {
             text,
             bytes: text.as_bytes(),
@@ -175,25 +179,22 @@ impl<'a> Scanner<'a> {
             b'[' => {
                 self.spaced = false;
                 self.skip_array(depth + 1)?;
-                let array = &self.text[start..self.at];
                 let leaf = if self.spaced {
-                    Leaf::from_valid(&compact(array))
+                    Leaf::from_valid(compact(&self.text[start..self.at]))
                 } else {
-                    Leaf::from_valid(array)
+                    Leaf::part_of(self.text, start..self.at)
                 };
                 return Ok(Node::Leaf(leaf));
             }
             b't' => {
                 self.word("true")?;
-                return Ok(Node::Leaf(Leaf::from_shared(self.keys.get("true"))));
             }
             b'f' => {
                 self.word("false")?;
-                return Ok(Node::Leaf(Leaf::from_shared(self.keys.get("false"))));
             }
             _ => self.skip(depth)?,
         }
-        Ok(Node::Leaf(Leaf::from_valid(&self.text[start..self.at])))
+        Ok(Node::Leaf(Leaf::part_of(self.text, start..self.at)))
     }
 
     fn object(&mut self, depth: usize) -> Result<Node, Fault> {

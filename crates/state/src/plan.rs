@@ -18,12 +18,13 @@ mod states;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use serde::ser::{Serialize, SerializeStruct, Serializer};
+use serde::ser::{Error as _, Serialize, SerializeStruct, Serializer};
+use serde_json::value::RawValue;
 
 use crate::migration::{Applied, Binding, Declared};
 use crate::node::Node;
 use crate::parse::{MAX_BYTES, MAX_DEPTH};
-use crate::update::StateUpdate;
+use crate::update::{Inexact, StateUpdate, WireUpdate};
 
 use check::Check;
 
@@ -113,10 +114,9 @@ pub struct Plan {
     pub groups: Vec<Group>,
     /// The migrations that change something, in their order.
     pub steps: Vec<PlannedStep>,
-    /// The change: empty, or one merge patch; a replacement where a migration declares that.
-    pub update: StateUpdate,
-    /// Bytes of the update on the wire.
-    pub update_bytes: usize,
+    /// The one checkpoint that makes the change, as it goes over the wire: a merge patch, or a replacement where a migration declares
+    /// that. `None` when nothing changes.
+    pub update: Option<WireUpdate>,
     /// Bytes of the state before.
     pub before_bytes: usize,
     /// Bytes of the state after.
@@ -183,29 +183,27 @@ pub fn survey(
     migrated: &[Applied],
     terms: &Terms,
 ) -> Result<Plan, Refused> {
-    let steps = planned_steps(migrated, &terms.declared);
-    let update = if is_replacement(migrated, &terms.declared) {
-        StateUpdate::replace(after.clone())
-    } else {
-        StateUpdate::diff(before, after)
-    };
+    let depth = after.depth();
+    if depth > MAX_DEPTH {
+        return Err(Refused::TooDeep { depth });
+    }
+    let declared = &terms.declared;
+    let groups = states::groups(before, after, bindings, migrated, declared, Check::all())?;
+    let update = StateUpdate::checked_diff(before, after).map_err(|Inexact| Refused::NotExact)?;
+    let is_replacement = update.is_some() && is_replacement(migrated, declared);
     let plan = Plan {
-        groups: states::groups(
-            before,
-            after,
-            bindings,
-            migrated,
-            &terms.declared,
-            Check::all(),
-        )?,
-        steps,
-        update_bytes: update.wire_len(),
+        groups,
+        steps: planned_steps(migrated, declared),
+        update: if is_replacement {
+            let replacement = StateUpdate::replace(after.clone());
+            replacement.to_wire().into_iter().next()
+        } else {
+            update
+        },
         before_bytes: before.serialized_len(),
         after_bytes: after.serialized_len(),
-        update,
     };
-    plan.check_bounds(after, &terms.budget)?;
-    plan.check_exact(before, after)?;
+    plan.check_size(&terms.budget)?;
     Ok(plan)
 }
 
@@ -229,31 +227,32 @@ fn is_replacement(migrated: &[Applied], declared: &Declared) -> bool {
 }
 
 impl Plan {
-    fn check_bounds(&self, after: &Node, budget: &Budget) -> Result<(), Refused> {
+    fn check_size(&self, budget: &Budget) -> Result<(), Refused> {
         check_size("migrated state", self.after_bytes, budget.state_bytes)?;
         check_size(
             "checkpoint of the migration",
-            self.update_bytes,
+            self.update_bytes(),
             budget.update_bytes,
-        )?;
-        let depth = after.depth();
-        if depth > MAX_DEPTH {
-            return Err(Refused::TooDeep { depth });
-        }
-        Ok(())
+        )
     }
 
-    fn check_exact(&self, before: &Node, after: &Node) -> Result<(), Refused> {
-        if self.update.apply(before.clone()).same_state(after) {
-            Ok(())
-        } else {
-            Err(Refused::NotExact)
-        }
+    /// Bytes of the update on the wire.
+    pub fn update_bytes(&self) -> usize {
+        self.update
+            .as_ref()
+            .map_or(0, |update| update.updated.len())
+    }
+
+    /// Whether the update replaces the whole state.
+    pub fn is_replacement(&self) -> bool {
+        self.update
+            .as_ref()
+            .is_some_and(|update| !update.merge_patch)
     }
 
     /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
-        self.update.is_empty()
+        self.update.is_none()
     }
 
     /// Every binding, with the group that it is in.
@@ -301,18 +300,15 @@ fn check_size(what: &'static str, bytes: usize, budget: usize) -> Result<(), Ref
 
 impl Serialize for Plan {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let wire = self.update.to_wire();
-        let update = match wire.first() {
-            None => Node::Object(crate::node::Object::new()),
-            Some(update) => Node::parse(&update.updated).map_err(serde::ser::Error::custom)?,
-        };
+        let update = self.update.as_ref().map_or("{}", |update| &update.updated);
+        let update: &RawValue = serde_json::from_str(update).map_err(S::Error::custom)?;
         let mut plan = serializer.serialize_struct("Plan", 8)?;
         plan.serialize_field("groups", &self.groups)?;
         plan.serialize_field("steps", &self.steps)?;
         plan.serialize_field("needs", &self.needed())?;
-        plan.serialize_field("update", &update)?;
-        plan.serialize_field("mergePatch", &!self.update.is_replacement())?;
-        plan.serialize_field("updateBytes", &self.update_bytes)?;
+        plan.serialize_field("update", update)?;
+        plan.serialize_field("mergePatch", &!self.is_replacement())?;
+        plan.serialize_field("updateBytes", &self.update_bytes())?;
         plan.serialize_field("beforeBytes", &self.before_bytes)?;
         plan.serialize_field("afterBytes", &self.after_bytes)?;
         plan.end()

@@ -143,6 +143,21 @@ impl StateUpdate {
         StateUpdate(Change::between(Some(old), Some(new), MAX_DEPTH))
     }
 
+    /// The checkpoint of [`diff`](StateUpdate::diff), each part of it tried on the old state; `None` when nothing differs.
+    ///
+    /// Written as it is found, so that a large difference is never there but as its text.
+    ///
+    /// # Errors
+    /// When what is written would not make `new` of `old`: a defect.
+    pub(crate) fn checked_diff(old: &Node, new: &Node) -> Result<Option<WireUpdate>, Inexact> {
+        let mut updated = String::new();
+        let is_written = write_difference(old, new, MEMBERS_WRITTEN_ONE_BY_ONE, &mut updated)?;
+        Ok(is_written.then_some(WireUpdate {
+            updated,
+            merge_patch: true,
+        }))
+    }
+
     /// As [`diff`](StateUpdate::diff), but to the letter: explicit `null` members and the text of leaves are part of
     /// the state too. The order of members is not.
     pub fn diff_exact(old: &Node, new: &Node) -> ExactDiff {
@@ -417,6 +432,94 @@ impl Change {
                 1 + members.sum::<usize>().max(1)
             }
         }
+    }
+}
+
+/// Objects inside each other whose members are compared, tried and written one by one: the connector state, and the map of bindings.
+const MEMBERS_WRITTEN_ONE_BY_ONE: usize = 2;
+
+/// The update does not make the new state of the old one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Inexact;
+
+/// Appends what makes `new` of `old`; whether there is anything to append.
+fn write_difference(
+    old: &Node,
+    new: &Node,
+    levels: usize,
+    out: &mut String,
+) -> Result<bool, Inexact> {
+    let (Node::Object(before), Node::Object(after), 1..) = (old, new, levels) else {
+        let change = Change::between(Some(old), Some(new), MAX_DEPTH);
+        check_exact(Some(old), change.as_ref(), Some(new))?;
+        return Ok(change.map(|change| change.write(out)).is_some());
+    };
+    if before.map().is_same(after.map()) {
+        return Ok(false);
+    }
+    let start = out.len();
+    let mut there = 0;
+    for (key, node, after) in map::beside(before.map(), after.map()) {
+        there += usize::from(after.is_some());
+        write_member(key, Some(node), after, levels - 1, start, out)?;
+    }
+    if there < after.len() {
+        for (key, node, before) in map::beside(after.map(), before.map()) {
+            if before.is_none() {
+                write_member(key, None, Some(node), levels - 1, start, out)?;
+            }
+        }
+    }
+    let is_written = out.len() > start;
+    if is_written {
+        out.push('}');
+    }
+    Ok(is_written)
+}
+
+/// As [`write_difference`], for a member of an object whose text begins at `start`.
+fn write_member(
+    key: &Key,
+    old: Option<&Node>,
+    new: Option<&Node>,
+    levels: usize,
+    start: usize,
+    out: &mut String,
+) -> Result<(), Inexact> {
+    let before = out.len();
+    out.push(if before == start { '{' } else { ',' });
+    text::write_string(key, out);
+    out.push(':');
+    let is_written = match (old, new) {
+        (Some(old @ Node::Object(_)), Some(new @ Node::Object(_))) => {
+            write_difference(old, new, levels, out)?
+        }
+        (old, new) => {
+            let change = Change::between(old, new, MAX_DEPTH);
+            check_exact(old, change.as_ref(), new)?;
+            change.map(|change| change.write(out)).is_some()
+        }
+    };
+    if !is_written {
+        out.truncate(before);
+    }
+    Ok(())
+}
+
+/// Tries a change on what it was made for.
+fn check_exact(
+    old: Option<&Node>,
+    change: Option<&Change>,
+    new: Option<&Node>,
+) -> Result<(), Inexact> {
+    let mut made = old.cloned().unwrap_or(Node::Null);
+    if let Some(change) = change {
+        change.apply(&mut made);
+    }
+    if made.same_state(new.unwrap_or(&Node::Null)) {
+        Ok(())
+    } else {
+        Err(Inexact)
     }
 }
 

@@ -301,20 +301,19 @@ impl<'a> Pass<'a> {
     ) -> Result<Object, MigrationError> {
         let states = match state.get(BINDING_STATES) {
             None | Some(Node::Null) => return Ok(state),
-            Some(Node::Object(states)) => states,
+            Some(Node::Object(states)) => states.clone(),
             Some(Node::Leaf(_)) => {
                 return Err(MigrationError::NotAnObject {
                     pointer: format!("/{BINDING_STATES}"),
                 });
             }
         };
-        let mut after = Map::with_capacity(states.len());
-        let mut is_changed = false;
-        for (key, node) in states.map().iter() {
+        let mut after = Changing::new(&states);
+        for (at, (key, node)) in states.map().iter().enumerate() {
             let state = match node {
                 Node::Object(state) => state,
                 Node::Null => {
-                    after.append(Key::clone(key), Node::Null);
+                    after.keep(key, node);
                     continue;
                 }
                 Node::Leaf(_) => {
@@ -324,15 +323,16 @@ impl<'a> Pass<'a> {
                 }
             };
             match self.run_binding(steps.clone(), key, state, changed)? {
-                Ran::Unchanged => after.append(Key::clone(key), node.clone()),
-                Ran::Changed(state) => {
-                    after.append(Key::clone(key), Node::Object(state));
-                    is_changed = true;
+                Ran::Unchanged => after.keep(key, node),
+                Ran::Changed(state) => after
+                    .changed(at)
+                    .append(Key::clone(key), Node::Object(state)),
+                Ran::Removed => {
+                    after.changed(at);
                 }
-                Ran::Removed => is_changed = true,
             }
         }
-        if is_changed {
+        if let Some(after) = after.after {
             state.insert(BINDING_STATES, Object::from_map(after));
         }
         Ok(state)
@@ -394,6 +394,38 @@ impl<'a> Pass<'a> {
         Err(MigrationError::NotFixed {
             migration: first.migration,
             state_key: state_key.map(|key| key.to_string()).unwrap_or_default(),
+        })
+    }
+}
+
+/// The states of bindings on their way to become others. Made when the first of them does: most often none does.
+struct Changing<'s> {
+    before: &'s Object,
+    after: Option<Map<Node>>,
+}
+
+impl<'s> Changing<'s> {
+    fn new(before: &'s Object) -> Self {
+        Changing {
+            before,
+            after: None,
+        }
+    }
+
+    fn keep(&mut self, key: &Key, node: &Node) {
+        if let Some(after) = &mut self.after {
+            after.append(Key::clone(key), node.clone());
+        }
+    }
+
+    /// The states up to the one at this place, to be added to.
+    fn changed(&mut self, at: usize) -> &mut Map<Node> {
+        self.after.get_or_insert_with(|| {
+            let mut after = Map::with_capacity(self.before.len());
+            for (key, node) in self.before.map().iter().take(at) {
+                after.append(Key::clone(key), node.clone());
+            }
+            after
         })
     }
 }

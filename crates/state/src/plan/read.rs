@@ -4,7 +4,7 @@ use serde::de::{Deserialize, Deserializer, Error};
 use serde_json::value::RawValue;
 
 use super::{Group, Plan, PlannedStep};
-use crate::update::StateUpdate;
+use crate::update::{StateUpdate, WireUpdate};
 
 impl<'de> Deserialize<'de> for Plan {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -15,18 +15,20 @@ impl<'de> Deserialize<'de> for Plan {
             steps: Vec<PlannedStep>,
             update: Box<RawValue>,
             merge_patch: bool,
-            update_bytes: usize,
             before_bytes: usize,
             after_bytes: usize,
         }
         let members = Members::deserialize(deserializer)?;
-        let update = StateUpdate::from_wire(members.update.get(), members.merge_patch)
-            .map_err(D::Error::custom)?;
+        let updated = String::from(Box::<str>::from(members.update));
+        let update =
+            StateUpdate::from_wire(&updated, members.merge_patch).map_err(D::Error::custom)?;
         Ok(Plan {
             groups: members.groups,
             steps: members.steps,
-            update,
-            update_bytes: members.update_bytes,
+            update: (!update.is_empty()).then_some(WireUpdate {
+                updated,
+                merge_patch: members.merge_patch,
+            }),
             before_bytes: members.before_bytes,
             after_bytes: members.after_bytes,
         })

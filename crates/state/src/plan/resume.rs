@@ -25,7 +25,7 @@ enum Held {
     /// There is no state.
     Nothing,
     State(Node),
-    Text(String),
+    Text(Box<str>),
 }
 
 impl ResumePoint {
@@ -61,7 +61,7 @@ impl Serialize for ResumePoint {
 
 impl<'de> Deserialize<'de> for ResumePoint {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| ResumePoint(Held::Text(text)))
+        String::deserialize(deserializer).map(|text| ResumePoint(Held::Text(text.into())))
     }
 }
 

@@ -277,7 +277,7 @@ impl Writer<'_, '_> {
             );
             self.line(("migration", Tone::Faint), &said, Tone::Plain)?;
         }
-        let kind = if plan.update.is_replacement() {
+        let kind = if plan.is_replacement() {
             "replaces the state"
         } else {
             "merges"
@@ -285,7 +285,9 @@ impl Writer<'_, '_> {
         writeln!(
             self.f,
             "checkpoint of {} bytes, {kind}; the state has {} bytes now, {} after",
-            plan.update_bytes, plan.before_bytes, plan.after_bytes
+            plan.update_bytes(),
+            plan.before_bytes,
+            plan.after_bytes
         )
     }
 

@@ -1,6 +1,6 @@
 //! Goes over the bindings of two states, side by side.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::check::Checks;
@@ -8,6 +8,7 @@ use super::compare::{self, Change};
 use super::groups::{Groups, Planned};
 use super::refused::Refused;
 use super::{ConsentKind, Group, Outcome, WHOLE_STATE};
+use crate::map;
 use crate::migration::transform::moved_key;
 use crate::migration::{Applied, Binding, Declared, Effects, WHOLE_STATE_KEY};
 use crate::model::BINDING_STATES;
@@ -30,30 +31,11 @@ pub(super) fn groups(
     let mut steps = Steps::new(migrated, declared);
     root(before, after, &mut steps, checks, &mut groups)?;
     let moves = Moves::new(states_before, states_after, migrated, declared);
-    let known: std::collections::HashSet<&str> = bindings
+    let known: HashSet<&str> = bindings
         .iter()
         .map(|binding| binding.state_key.as_str())
         .collect();
-    let is_known = |key: &str| known.contains(key);
-    let stayed = states_before
-        .map()
-        .iter()
-        .filter(|(key, _)| !moves.from.contains_key(&***key));
-    let added = states_after
-        .map()
-        .iter()
-        .filter(|(key, _)| !states_before.contains(key) || moves.to.contains_key(&***key));
-    let keys = stayed
-        .filter(|(key, _)| !moves.to.contains_key(&***key))
-        .chain(added)
-        .map(|(key, _)| key);
-    for key in keys {
-        let origin = moves.to.get(&**key);
-        let before = match origin {
-            None => states_before.present(key),
-            Some(origin) => states_before.present(origin),
-        };
-        let after = states_after.present(key);
+    let mut compare = |key: &Arc<str>, origin: Option<&Arc<str>>, before, after| {
         let of = steps.of(key, origin.map(|origin| &**origin));
         let change = Change {
             state_key: key,
@@ -64,7 +46,7 @@ pub(super) fn groups(
             checks,
         };
         let Some(mut verdict) = change.verdict()? else {
-            continue;
+            return Ok(());
         };
         if let (Some(_), Outcome::Keep) = (origin, verdict.outcome) {
             verdict.outcome = Outcome::Rewrite;
@@ -74,70 +56,129 @@ pub(super) fn groups(
             moved_from: origin.cloned(),
             before,
             after,
-            is_orphan: !is_known(key),
+            is_orphan: !known.contains(&**key),
             migrations: &of.migrations,
             verdict,
         });
+        Ok(())
+    };
+    let present = |node: &'_ &Node| !node.is_null();
+    let mut there = 0;
+    for (key, before, after) in map::beside(states_before.map(), states_after.map()) {
+        there += usize::from(after.is_some());
+        if !moves.from.contains_key(key) && !moves.to.contains_key(key) {
+            compare(
+                key,
+                None,
+                Some(before).filter(present),
+                after.filter(present),
+            )?;
+        }
+    }
+    if there < states_after.len() || !moves.to.is_empty() {
+        for (key, after, before) in map::beside(states_after.map(), states_before.map()) {
+            match moves.to.get(key) {
+                Some(origin) => {
+                    let before = states_before.present(origin);
+                    compare(key, Some(origin), before, Some(after).filter(present))?;
+                }
+                None if before.is_none() => compare(key, None, None, Some(after).filter(present))?,
+                None => {}
+            }
+        }
     }
     Ok(groups.finish())
 }
 
 /// Which steps changed each binding, and what those declare together.
+///
+/// Bindings are many, and the sets of steps that changed them few: each set is worked out once.
 struct Steps<'a> {
-    /// The places of the steps, for each binding that any of them changed.
-    by_key: HashMap<&'a str, Vec<usize>>,
+    walks: Vec<Walk<'a>>,
+    sets: Vec<Set<'a>>,
     migrated: &'a [Applied],
     declared: &'a Declared,
-    /// Bindings are changed by few different sets of steps: each is worked out once.
-    known: Vec<(Vec<usize>, Of<'a>)>,
 }
 
+/// The bindings that a step changed, most often asked for in their order.
+struct Walk<'a> {
+    keys: &'a [Arc<str>],
+    next: usize,
+    /// Made when a key is asked for that is not the next one.
+    index: Option<HashSet<&'a str>>,
+}
+
+/// Steps that changed the same bindings.
+struct Set<'a> {
+    /// Their places among those that were applied.
+    places: Vec<usize>,
+    of: Of<'a>,
+}
+
+/// What a set of steps is called, and declares.
 #[derive(Clone)]
 struct Of<'a> {
     migrations: Arc<[&'a str]>,
     effects: Arc<Effects>,
 }
 
+impl Walk<'_> {
+    fn has(&mut self, key: &str) -> bool {
+        if key == WHOLE_STATE_KEY {
+            return self.keys.iter().any(|changed| **changed == *key);
+        }
+        if self.keys.get(self.next).is_some_and(|next| **next == *key) {
+            self.next += 1;
+            return true;
+        }
+        let keys = self.keys;
+        let index = self
+            .index
+            .get_or_insert_with(|| keys.iter().map(|key| &**key).collect());
+        index.contains(key)
+    }
+}
+
 impl<'a> Steps<'a> {
     fn new(migrated: &'a [Applied], declared: &'a Declared) -> Self {
-        let count = migrated
-            .iter()
-            .map(|applied| applied.state_keys.len())
-            .max();
-        let mut by_key: HashMap<&str, Vec<usize>> = HashMap::with_capacity(count.unwrap_or(0));
-        for (at, applied) in migrated.iter().enumerate() {
-            for key in &applied.state_keys {
-                by_key.entry(key).or_default().push(at);
-            }
-        }
+        let walk = |applied: &'a Applied| Walk {
+            keys: &applied.state_keys,
+            next: 0,
+            index: None,
+        };
         Steps {
-            by_key,
+            walks: migrated.iter().map(walk).collect(),
+            sets: Vec::new(),
             migrated,
             declared,
-            known: Vec::new(),
         }
     }
 
     /// The steps that changed the state of this key, also while it was under another.
     fn of(&mut self, key: &str, origin: Option<&str>) -> Of<'a> {
-        let mut places = self.by_key.get(key).cloned().unwrap_or_default();
-        if let Some(origin) = origin {
-            places.extend(self.by_key.get(origin).into_iter().flatten());
-            places.sort_unstable();
-            places.dedup();
-        }
-        if let Some((_, of)) = self.known.iter().find(|(known, _)| *known == places) {
-            return of.clone();
-        }
-        let migrations: Arc<[&str]> = places
-            .iter()
-            .map(|at| self.migrated[*at].migration.as_str())
+        let has = |walk: &mut Walk<'_>| {
+            let is_origin = origin.is_some_and(|origin| walk.has(origin));
+            walk.has(key) || is_origin
+        };
+        let places = self.walks.iter_mut().enumerate();
+        let places: Vec<usize> = places
+            .filter_map(|(at, walk)| has(walk).then_some(at))
             .collect();
+        if let Some(set) = self.sets.iter().rfind(|set| set.places == places) {
+            return set.of.clone();
+        }
+        let names = places
+            .iter()
+            .map(|at| self.migrated[*at].migration.as_str());
+        let migrations: Arc<[&str]> = names.collect();
         let of = Of {
             effects: Arc::new(self.declared.of(migrations.iter().copied())),
             migrations,
         };
-        self.known.push((places, of.clone()));
+        self.sets.push(Set {
+            places,
+            of: of.clone(),
+        });
         of
     }
 }

@@ -275,6 +275,21 @@ fn without_a_leaf(patch: &Object) -> Vec<Object> {
     all
 }
 
+#[test]
+fn an_update_that_forgets_a_deletion_is_found_out() {
+    let (old, new) = (node(r#"{"cursor":7}"#), node(r#"{"after":7}"#));
+    let right = Change::between(Some(&old), Some(&new), MAX_DEPTH);
+    assert_eq!(check_exact(Some(&old), right.as_ref(), Some(&new)), Ok(()));
+    let wrong = StateUpdate::merge(new.clone()).0.unwrap();
+    assert_eq!(
+        check_exact(Some(&old), Some(&wrong), Some(&new)),
+        Err(Inexact)
+    );
+    assert_eq!(check_exact(Some(&old), None, Some(&new)), Err(Inexact));
+    assert_eq!(check_exact(Some(&old), Some(&Change::Delete), None), Ok(()));
+    assert_eq!(check_exact(None, None, Some(&new)), Err(Inexact));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
@@ -291,6 +306,12 @@ proptest! {
         let wire = StateUpdate::diff(&old, &new).to_wire();
         prop_assert_eq!(wire.len(), usize::from(!old.same_state(&new)));
         prop_assert!(wire.iter().all(|update| update.merge_patch));
+    }
+
+    #[test]
+    fn the_checkpoint_that_is_written_at_once_is_that_of_the_difference(old in state(), new in state()) {
+        let written = StateUpdate::checked_diff(&old, &new);
+        prop_assert_eq!(written, Ok(StateUpdate::diff(&old, &new).to_wire().pop()));
     }
 
     #[test]
