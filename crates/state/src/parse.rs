@@ -4,6 +4,8 @@
 //! escape, because it is going to be sent as it is. The grammar is RFC 8259, and what `serde_json` refuses is
 //! refused here; but a number may be of any size, since nobody here makes a float of it.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::leaf::Leaf;
@@ -79,6 +81,76 @@ pub(crate) fn elements(array: &str) -> Option<Vec<Node>> {
         Ok(())
     });
     read.is_ok().then_some(elements)
+}
+
+/// Whether two arrays that were parsed before have the same values in them; not when one was built deeper than what is
+/// read.
+///
+/// Both texts are walked together and nothing is copied, so that comparing the largest documents needs no memory to
+/// speak of.
+pub(crate) fn same_arrays(left: &str, right: &str) -> bool {
+    same_values(&mut Scanner::new(left), &mut Scanner::new(right), 0).unwrap_or(false)
+}
+
+fn same_values(
+    left: &mut Scanner<'_>,
+    right: &mut Scanner<'_>,
+    depth: usize,
+) -> Result<bool, Fault> {
+    match (left.peek(), right.peek()) {
+        (b'[', b'[') => same_elements(left, right, depth + 1),
+        (b'{', b'{') => same_members(left, right, depth + 1),
+        _ => {
+            let (left, right) = (left.passed(depth)?, right.passed(depth)?);
+            let is_null = left == "null" || right == "null";
+            Ok(left == right || !is_null && Leaf::from_valid(left) == Leaf::from_valid(right))
+        }
+    }
+}
+
+fn same_elements(
+    left: &mut Scanner<'_>,
+    right: &mut Scanner<'_>,
+    depth: usize,
+) -> Result<bool, Fault> {
+    left.open(depth)?;
+    right.open(depth)?;
+    loop {
+        match (left.peek() == b']', right.peek() == b']') {
+            (false, false) if same_values(left, right, depth)? => {}
+            (true, true) => break,
+            _ => return Ok(false),
+        }
+        left.pass_comma();
+        right.pass_comma();
+    }
+    left.at += 1;
+    right.at += 1;
+    Ok(true)
+}
+
+/// Objects in arrays: a `null` member is a member there, and of two with one name the last one counts.
+fn same_members(
+    left: &mut Scanner<'_>,
+    right: &mut Scanner<'_>,
+    depth: usize,
+) -> Result<bool, Fault> {
+    let (left, right) = (
+        left.texts_of_members(depth)?,
+        right.texts_of_members(depth)?,
+    );
+    if left.len() != right.len() {
+        return Ok(false);
+    }
+    for (key, ours) in left {
+        let Some(theirs) = right.get(&key) else {
+            return Ok(false);
+        };
+        if !same_values(&mut Scanner::new(ours), &mut Scanner::new(theirs), depth)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// What went wrong, kept small: it is carried through every frame of the scanner.
@@ -212,6 +284,31 @@ impl<'a> Scanner<'a> {
             Ok(())
         })?;
         Ok(Node::Object(Object::from_map(self.objects.close(object))))
+    }
+
+    fn pass_comma(&mut self) {
+        self.space();
+        if self.peek() == b',' {
+            self.at += 1;
+            self.space();
+        }
+    }
+
+    /// The text of a value, which is passed over.
+    fn passed(&mut self, depth: usize) -> Result<&'a str, Fault> {
+        let start = self.at;
+        self.skip(depth)?;
+        Ok(&self.text[start..self.at])
+    }
+
+    /// The texts of an object's members, by their names.
+    fn texts_of_members(&mut self, depth: usize) -> Result<HashMap<Cow<'a, str>, &'a str>, Fault> {
+        let mut texts = HashMap::new();
+        self.members(depth, &mut |scanner, key, _| {
+            texts.insert(text::unescape(key), scanner.passed(depth)?);
+            Ok(())
+        })?;
+        Ok(texts)
     }
 
     /// Passes a value over, validating it.
@@ -395,14 +492,17 @@ fn compact(json: &str) -> String {
 }
 
 /// Texts seen a moment ago, to share them: the bindings of a state have the same few keys.
-struct Recent(Box<[Option<Key>; 64]>);
+///
+/// Without room until the first is kept: many scanners see no key at all.
+struct Recent(Vec<Option<Key>>);
 
 impl Recent {
     /// Longer texts are rarely repeated, and would be compared for nothing.
     const LONGEST_BYTES: usize = 32;
+    const COUNT: usize = 64;
 
-    fn new() -> Self {
-        Recent(Box::new([const { None }; 64]))
+    const fn new() -> Self {
+        Recent(Vec::new())
     }
 
     fn get(&mut self, text: &str) -> Key {
@@ -419,7 +519,10 @@ impl Recent {
             + usize::from(*last) * 7
             + usize::from(middle) * 3
             + bytes.len();
-        let slot = &mut self.0[mixed % 64];
+        if self.0.is_empty() {
+            self.0.resize(Self::COUNT, None);
+        }
+        let slot = &mut self.0[mixed % Self::COUNT];
         match slot {
             Some(known) if **known == *text => Arc::clone(known),
             _ => Arc::clone(slot.insert(Key::from(text))),
