@@ -65,7 +65,9 @@ pub enum CursorError {
     #[error("is a number, but no integer from 0 up; a cursor counts, or is a date-time or a tuple")]
     NotCounting,
     /// A tuple with a part that is neither string nor integer, or with none.
-    #[error("is an array, but not one of at least one string or integer from 0 up")]
+    #[error(
+        "is an array, but not one of at least one string or integer from 0 up; a tuple has such parts and no others"
+    )]
     BadTuple,
     /// Something else altogether.
     #[error(

@@ -183,9 +183,7 @@ impl PartialEq for Leaf {
             LeafKind::Boolean => false,
             LeafKind::Number => number::equal(self.as_json(), other.as_json()),
             LeafKind::String => self.as_str() == other.as_str(),
-            LeafKind::Array => self
-                .elements()
-                .is_some_and(|elements| other.elements() == Some(elements)),
+            LeafKind::Array => parse::same_arrays(self.as_json(), other.as_json()),
         }
     }
 }
@@ -291,6 +289,15 @@ mod tests {
             ("[1, 2]", "[1.0,2e0]", true),
             (r#"[{"a":1,"b":[null]}]"#, r#"[{"b":[null],"a":1.0}]"#, true),
             (r#"[{"a":null}]"#, "[{}]", false),
+            ("[null]", "[0]", false),
+            ("[]", "[[]]", false),
+            ("[[],1]", "[[],1,2]", false),
+            (
+                r#"[{"a":1,"a":[2]},"\u0061"]"#,
+                r#"[{"\u0061":[2.0]},"a"]"#,
+                true,
+            ),
+            (r#"[{"a":[]}]"#, r#"[{"a":{}}]"#, false),
             ("[1,2]", "[2,1]", false),
             ("true", "false", false),
         ] {

@@ -236,6 +236,8 @@ impl<V> Map<V> {
             && let Some(many) = Arc::get_mut(many)
         {
             many.slots.shrink_to_fit();
+            // Reading asked it of each key. Whoever asks for one later makes it again.
+            many.index = OnceLock::new();
         }
     }
 }

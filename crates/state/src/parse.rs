@@ -5,6 +5,7 @@
 //! refused here; but a number may be of any size, since nobody here makes a float of it.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::leaf::Leaf;
@@ -69,20 +70,92 @@ pub(crate) fn document(text: Cow<'_, [u8]>) -> Result<Node, ParseError> {
         ParseError::new(error.utf8_error().valid_up_to(), "the text is not UTF-8")
     })?;
     let text = Arc::new(text);
-    let mut scanner = Scanner::new(&text);
+    let mut scanner = Scanner {
+        shared: Some(&text),
+        ..Scanner::new(&text)
+    };
     scanner.whole().map_err(|fault| fault.into_error())
 }
 
 /// The elements of an array that was parsed before; `None` when it was built deeper than what is read.
 pub(crate) fn elements(array: &str) -> Option<Vec<Node>> {
-    let array = Arc::new(array.to_owned());
-    let mut scanner = Scanner::new(&array);
+    let mut scanner = Scanner::new(array);
     let mut elements = Vec::new();
     let read = scanner.list(1, &mut |scanner| {
         elements.push(scanner.value(1)?);
         Ok(())
     });
     read.is_ok().then_some(elements)
+}
+
+/// Whether two arrays that were parsed before have the same values in them; not when one was built deeper than what is
+/// read.
+///
+/// Both texts are walked together and nothing is copied, so that comparing the largest documents needs no memory to
+/// speak of.
+pub(crate) fn same_arrays(left: &str, right: &str) -> bool {
+    same_values(&mut Scanner::new(left), &mut Scanner::new(right), 0).unwrap_or(false)
+}
+
+fn same_values(
+    left: &mut Scanner<'_>,
+    right: &mut Scanner<'_>,
+    depth: usize,
+) -> Result<bool, Fault> {
+    match (left.peek(), right.peek()) {
+        (b'[', b'[') => same_elements(left, right, depth + 1),
+        (b'{', b'{') => same_members(left, right, depth + 1),
+        _ => {
+            let (left, right) = (left.passed(depth)?, right.passed(depth)?);
+            let is_null = left == "null" || right == "null";
+            Ok(left == right || !is_null && Leaf::from_valid(left) == Leaf::from_valid(right))
+        }
+    }
+}
+
+fn same_elements(
+    left: &mut Scanner<'_>,
+    right: &mut Scanner<'_>,
+    depth: usize,
+) -> Result<bool, Fault> {
+    left.open(depth)?;
+    right.open(depth)?;
+    loop {
+        match (left.peek() == b']', right.peek() == b']') {
+            (false, false) if same_values(left, right, depth)? => {}
+            (true, true) => break,
+            _ => return Ok(false),
+        }
+        left.pass_comma();
+        right.pass_comma();
+    }
+    left.at += 1;
+    right.at += 1;
+    Ok(true)
+}
+
+/// Objects in arrays: a `null` member is a member there, and of two with one name the last one counts.
+fn same_members(
+    left: &mut Scanner<'_>,
+    right: &mut Scanner<'_>,
+    depth: usize,
+) -> Result<bool, Fault> {
+    let (left, right) = (
+        left.texts_of_members(depth)?,
+        right.texts_of_members(depth)?,
+    );
+    if left.len() != right.len() {
+        return Ok(false);
+    }
+    for (key, ours) in left {
+        let Some(theirs) = right.get(&key) else {
+            return Ok(false);
+        };
+        if !same_values(&mut Scanner::new(ours), &mut Scanner::new(theirs), depth)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// What went wrong, kept small: it is carried through every frame of the scanner.
@@ -111,7 +184,9 @@ impl FaultAt {
 }
 
 struct Scanner<'a> {
-    text: &'a Arc<String>,
+    text: &'a str,
+    /// The same text, where leaves are to share it.
+    shared: Option<&'a Arc<String>>,
     bytes: &'a [u8],
     at: usize,
     /// Whether whitespace was passed since this was last cleared.
@@ -121,9 +196,10 @@ struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    fn new(text: &'a Arc<String>) -> Self {
+    fn new(text: &'a str) -> Self {
         Scanner {
             text,
+            shared: None,
             bytes: text.as_bytes(),
             at: 0,
             spaced: false,
@@ -182,7 +258,7 @@ impl<'a> Scanner<'a> {
                 let leaf = if self.spaced {
                     Leaf::from_valid(compact(&self.text[start..self.at]))
                 } else {
-                    Leaf::part_of(self.text, start..self.at)
+                    self.leaf(start)
                 };
                 return Ok(Node::Leaf(leaf));
             }
@@ -194,7 +270,15 @@ impl<'a> Scanner<'a> {
             }
             _ => self.skip(depth)?,
         }
-        Ok(Node::Leaf(Leaf::part_of(self.text, start..self.at)))
+        Ok(Node::Leaf(self.leaf(start)))
+    }
+
+    /// The leaf that was just passed.
+    fn leaf(&self, start: usize) -> Leaf {
+        match self.shared {
+            Some(text) => Leaf::part_of(text, start..self.at),
+            None => Leaf::from_valid(&self.text[start..self.at]),
+        }
     }
 
     fn object(&mut self, depth: usize) -> Result<Node, Fault> {
@@ -213,6 +297,31 @@ impl<'a> Scanner<'a> {
             Ok(())
         })?;
         Ok(Node::Object(Object::from_map(self.objects.close(object))))
+    }
+
+    fn pass_comma(&mut self) {
+        self.space();
+        if self.peek() == b',' {
+            self.at += 1;
+            self.space();
+        }
+    }
+
+    /// The text of a value, which is passed over.
+    fn passed(&mut self, depth: usize) -> Result<&'a str, Fault> {
+        let start = self.at;
+        self.skip(depth)?;
+        Ok(&self.text[start..self.at])
+    }
+
+    /// The texts of an object's members, by their names.
+    fn texts_of_members(&mut self, depth: usize) -> Result<HashMap<Cow<'a, str>, &'a str>, Fault> {
+        let mut texts = HashMap::new();
+        self.members(depth, &mut |scanner, key, _| {
+            texts.insert(text::unescape(key), scanner.passed(depth)?);
+            Ok(())
+        })?;
+        Ok(texts)
     }
 
     /// Passes a value over, validating it.
@@ -396,14 +505,17 @@ fn compact(json: &str) -> String {
 }
 
 /// Texts seen a moment ago, to share them: the bindings of a state have the same few keys.
-struct Recent(Box<[Option<Key>; 64]>);
+///
+/// Without room until the first is kept: many scanners see no key at all.
+struct Recent(Vec<Option<Key>>);
 
 impl Recent {
     /// Longer texts are rarely repeated, and would be compared for nothing.
     const LONGEST_BYTES: usize = 32;
+    const COUNT: usize = 64;
 
-    fn new() -> Self {
-        Recent(Box::new([const { None }; 64]))
+    const fn new() -> Self {
+        Recent(Vec::new())
     }
 
     fn get(&mut self, text: &str) -> Key {
@@ -420,7 +532,10 @@ impl Recent {
             + usize::from(*last) * 7
             + usize::from(middle) * 3
             + bytes.len();
-        let slot = &mut self.0[mixed % 64];
+        if self.0.is_empty() {
+            self.0.resize(Self::COUNT, None);
+        }
+        let slot = &mut self.0[mixed % Self::COUNT];
         match slot {
             Some(known) if **known == *text => Arc::clone(known),
             _ => Arc::clone(slot.insert(Key::from(text))),

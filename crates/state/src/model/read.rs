@@ -150,29 +150,29 @@ impl<'a> Reader<'a> {
 
     /// An entry of its own beside entries of subtasks: what a migration left half done.
     fn refuse_mixture<T>(&self, object: &Object, shape: &Shape<T>) -> Result<(), ModelError> {
-        for (name, node) in object.iter().filter(|(_, node)| !node.is_null()) {
-            let Some(inner) = node.as_object() else {
-                continue;
-            };
-            let reserved = shape.names.contains(&name) && name != "next_page";
-            if reserved {
-                return Err(self.error(&format!(
-                    "has an object as its `{name}`; if that is a subtask of this name, give it another name"
-                )));
-            }
-            if name != "next_page"
-                && shape
-                    .names
-                    .iter()
-                    .any(|member| inner.present(member).is_some())
-            {
-                return Err(self.error(&format!(
-                    "has an entry of its own and the subtask `{name}`; remove one of the two, or migrate again \
-                     from the state before"
-                )));
-            }
+        // A page may be an object, and says nothing then about the shape.
+        let inner = |name: &&str| *name != "next_page" && object.get(name).is_some_and(is_object);
+        if let Some(name) = shape.names.iter().find(|name| inner(name)) {
+            return Err(self.error(&format!(
+                "has an object as its `{name}`; if that is a subtask of this name, give it another name"
+            )));
         }
-        Ok(())
+        let is_entry = |node: &Node| {
+            node.as_object().is_some_and(|entry| {
+                let mut names = shape.names.iter();
+                names.any(|member| entry.present(member).is_some())
+            })
+        };
+        let mut subtasks = object
+            .iter()
+            .filter(|(name, node)| *name != "next_page" && is_entry(node));
+        match subtasks.next() {
+            None => Ok(()),
+            Some((name, _)) => Err(self.error(&format!(
+                "has an entry of its own and the subtask `{name}`; remove one of the two, or migrate again from the \
+                 state before"
+            ))),
+        }
     }
 
     fn incremental(&mut self, entry: &'a Object) -> Result<Incremental, ModelError> {
@@ -288,6 +288,10 @@ impl<'a> Reader<'a> {
             message: message.to_string(),
         }
     }
+}
+
+fn is_object(node: &Node) -> bool {
+    node.as_object().is_some()
 }
 
 /// The members that are none of `known`, and not `null`; `None` when there are none, as there nearly always are.

@@ -234,3 +234,256 @@ fn a_state_that_cannot_be_read_is_never_an_empty_one() {
             .is_empty()
     );
 }
+
+/// A state with every member that there is, flat and keyed.
+const EVERY: [(&str, &str); 2] = [
+    (
+        "flat",
+        concat!(
+            r#"{"inc":{"cursor":1},"backfill":{"cutoff":1,"next_page":"p"},"#,
+            r#""snapshot":{"updated_at":"2025-06-10T08:00:00Z","last_count":3,"last_digest":"d"},"#,
+            r#""last_initialized":"2025-01-01T00:00:00Z","is_connector_initiated":true}"#,
+        ),
+    ),
+    (
+        "keyed",
+        concat!(
+            r#"{"inc":{"a":{"cursor":1}},"backfill":{"a":{"cutoff":1,"next_page":"p"}},"#,
+            r#""snapshot":{"a":{"updated_at":"2025-06-10T08:00:00Z","last_count":3,"last_digest":"d"}}}"#,
+        ),
+    ),
+];
+
+fn entries_of(state: &ResourceState) -> String {
+    let inc: Vec<_> = state.inc.entries().collect();
+    let backfill: Vec<_> = state.backfill.entries().collect();
+    let snapshot: Vec<_> = state.snapshot.entries().collect();
+    let rest = (&state.last_initialized, state.is_connector_initiated);
+    format!("{inc:?} {backfill:?} {snapshot:?} {rest:?}")
+}
+
+#[test]
+fn a_null_member_is_an_absent_one_at_every_place() {
+    for (form, json) in EVERY {
+        let state = Node::parse(json).unwrap();
+        for pointer in members_below(&state) {
+            let mut null = state.clone();
+            *null.pointer_mut(&pointer).unwrap() = Node::Null;
+            let mut absent = state.clone();
+            let (parent, name) = pointer.rsplit_once('/').unwrap();
+            let parent = absent.pointer_mut(parent).unwrap();
+            parent.as_object_mut().unwrap().remove(name);
+            let null = ResourceState::decode("K", &null);
+            let absent = ResourceState::decode("K", &absent);
+            assert_eq!(
+                null.as_ref().map(entries_of),
+                absent.as_ref().map(entries_of),
+                "{form} `{pointer}`"
+            );
+        }
+    }
+}
+
+/// Pointers to every member, those of members too.
+fn members_below(node: &Node) -> Vec<String> {
+    let mut pointers = Vec::new();
+    for (key, inner) in node.as_object().into_iter().flat_map(Object::iter) {
+        pointers.push(format!("/{key}"));
+        pointers.extend(
+            members_below(inner)
+                .iter()
+                .map(|below| format!("/{key}{below}")),
+        );
+    }
+    pointers
+}
+
+#[test]
+fn each_member_refuses_each_wrong_kind_and_says_where() {
+    let values = [
+        ("a boolean", "true"),
+        ("a negative number", "-1"),
+        ("a fraction", "1.5"),
+        ("an integer", "7"),
+        ("a huge integer", "99999999999999999999"),
+        ("a text", r#""tomorrow""#),
+        ("a date-time", r#""2025-06-10T08:00:00Z""#),
+        ("a local date-time", r#""2025-06-10T08:00:00""#),
+        ("an empty array", "[]"),
+        ("an array of strings", r#"["a"]"#),
+        ("an array of nulls", "[null]"),
+        ("an object", "{}"),
+    ];
+    let cursor: &[&str] = &[
+        "an integer",
+        "a huge integer",
+        "a date-time",
+        "an array of strings",
+    ];
+    let texts: &[&str] = &["a text", "a date-time", "a local date-time"];
+    let page = [
+        "a text",
+        "a date-time",
+        "a local date-time",
+        "an integer",
+        "a negative number",
+        "an object",
+    ];
+    for (member, allowed) in [
+        ("/inc", &["an object"][..]),
+        ("/inc/cursor", cursor),
+        ("/backfill", &["an object"]),
+        ("/backfill/cutoff", cursor),
+        ("/backfill/next_page", &page),
+        ("/snapshot", &["an object"]),
+        ("/snapshot/updated_at", &["a date-time"]),
+        ("/snapshot/last_count", &["an integer"]),
+        ("/snapshot/last_digest", texts),
+        ("/last_initialized", &["a date-time"]),
+        ("/is_connector_initiated", &["a boolean"]),
+    ] {
+        for (form, json) in EVERY {
+            let pointer = match member.split('/').collect::<Vec<_>>()[..] {
+                ["", part, name] if form == "keyed" => format!("/{part}/a/{name}"),
+                _ => member.to_owned(),
+            };
+            let state = Node::parse(json).unwrap();
+            for (kind, value) in values {
+                let mut state = state.clone();
+                let Some(place) = state.pointer_mut(&pointer) else {
+                    continue;
+                };
+                *place = Node::parse(value).unwrap();
+                let read = ResourceState::decode("a/b", &state);
+                if allowed.contains(&kind) {
+                    assert!(read.is_ok(), "{form} `{pointer}` {kind}: {read:?}");
+                    continue;
+                }
+                let error = read.expect_err(&format!("{form} `{pointer}` {kind}"));
+                // An object in the place of a flat member may have been meant as a subtask: the part is named.
+                let place = match member.rsplit_once('/') {
+                    Some((part, _))
+                        if kind == "an object" && form == "flat" && !part.is_empty() =>
+                    {
+                        part
+                    }
+                    _ => &pointer,
+                };
+                assert_eq!(error.state_key.as_deref(), Some("a/b"));
+                assert_eq!(
+                    error.pointer,
+                    format!("/bindingStateV1/a~1b{place}"),
+                    "{form} {kind}: {error}"
+                );
+                assert!(
+                    !error.to_string().contains("tomorrow"),
+                    "no value is quoted: {error}"
+                );
+                assert!(error.message.contains("; "), "a remedy: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_member_that_an_entry_needs_is_missed_by_name() {
+    for (part, names) in [
+        ("inc", &["cursor"][..]),
+        ("backfill", &["cutoff"]),
+        ("snapshot", &["updated_at", "last_count", "last_digest"]),
+    ] {
+        for name in names {
+            for (form, json) in EVERY {
+                let mut state = Node::parse(json).unwrap();
+                let entry = if form == "flat" {
+                    format!("/{part}")
+                } else {
+                    format!("/{part}/a")
+                };
+                let object = state.pointer_mut(&entry).unwrap().as_object_mut().unwrap();
+                object.remove(name);
+                // Without any of its members a flat entry is none, and its rest would be subtasks.
+                if form == "flat" && object.is_empty() {
+                    continue;
+                }
+                let error = ResourceState::decode("K", &state).unwrap_err();
+                assert_eq!(
+                    error.pointer,
+                    format!("/bindingStateV1/K{entry}"),
+                    "{error}"
+                );
+                assert!(
+                    error.message.contains(&format!("lacks `{name}`")),
+                    "{error}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn m22_each_reserved_name_is_refused_in_each_part_read_or_written() {
+    let entries = [
+        ("inc", r#"{"cursor":1}"#),
+        ("backfill", r#"{"cutoff":1}"#),
+        (
+            "snapshot",
+            r#"{"updated_at":"2025-06-10T08:00:00Z","last_count":3,"last_digest":"d"}"#,
+        ),
+    ];
+    for name in RESERVED_SUBTASKS {
+        for (part, entry) in entries {
+            let error = decode(&format!(r#"{{"{part}":{{"a":{entry},"{name}":{entry}}}}}"#));
+            let error = error.unwrap_err();
+            // `next_page` may be an object: what is beside it then is no entry of its own.
+            let named = error.message.contains(&format!("`{name}`"))
+                || (part, name) == ("backfill", "next_page");
+            assert!(named, "{part} {name}: {error}");
+            assert!(
+                error
+                    .pointer
+                    .starts_with(&format!("/bindingStateV1/K/{part}")),
+                "{error}"
+            );
+
+            let mut state = decode(&format!(r#"{{"{part}":{{"a":{entry}}}}}"#)).unwrap();
+            rename(&mut state.inc, name);
+            rename(&mut state.backfill, name);
+            rename(&mut state.snapshot, name);
+            let error = state.to_node().unwrap_err();
+            assert!(
+                error.message.contains(&format!("`{name}`")),
+                "{part} {name}: {error}"
+            );
+        }
+    }
+}
+
+fn rename<T>(part: &mut Part<T>, to: &str) {
+    if let Part::Keyed(entries) = part {
+        entries.iter_mut().for_each(|(name, _)| to.clone_into(name));
+    }
+}
+
+#[test]
+fn unknown_members_survive_at_every_level() {
+    let unknown = r#""newer":{"a":[1.50,null],"n":1e0}"#;
+    for (form, json) in EVERY {
+        let state = Node::parse(json).unwrap();
+        for pointer in std::iter::once(String::new()).chain(members_below(&state)) {
+            let mut state = state.clone();
+            let Some(object) = state.pointer_mut(&pointer).and_then(Node::as_object_mut) else {
+                continue;
+            };
+            if form == "keyed" && ["/inc", "/backfill", "/snapshot"].contains(&pointer.as_str()) {
+                // There an unknown member is a subtask.
+                continue;
+            }
+            let newer = Node::parse(&format!("{{{unknown}}}")).unwrap();
+            object.insert("newer", newer.pointer("/newer").unwrap().clone());
+            let written = decode(&state.to_json()).unwrap().to_node().unwrap();
+            let kept = written.pointer(&pointer).unwrap().to_json();
+            assert!(kept.contains(unknown), "{form} `{pointer}`: {kept}");
+        }
+    }
+}
