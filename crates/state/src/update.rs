@@ -150,8 +150,10 @@ impl StateUpdate {
     /// # Errors
     /// When what is written would not make `new` of `old`: a defect.
     pub(crate) fn checked_diff(old: &Node, new: &Node) -> Result<Option<WireUpdate>, Inexact> {
-        let mut updated = String::new();
+        // Room for what a large difference takes; what is not written to costs nothing.
+        let mut updated = String::with_capacity(new.serialized_len());
         let is_written = write_difference(old, new, MEMBERS_WRITTEN_ONE_BY_ONE, &mut updated)?;
+        updated.shrink_to_fit();
         Ok(is_written.then_some(WireUpdate {
             updated,
             merge_patch: true,

@@ -30,7 +30,12 @@ pub(super) struct Groups<'a> {
     places: HashMap<Alike, usize>,
     /// Where the last binding went: the next one is most often alike.
     last: usize,
+    /// How many bindings there are.
+    bindings: usize,
 }
+
+/// A group of so many bindings is expected to have most of them: it gets room for all, at once.
+const LARGE: usize = 1024;
 
 #[derive(PartialEq, Eq, Hash)]
 struct Alike {
@@ -42,8 +47,10 @@ struct Alike {
 }
 
 impl<'a> Groups<'a> {
-    pub(super) fn new() -> Self {
+    /// For so many bindings.
+    pub(super) fn of(bindings: usize) -> Self {
         Groups {
+            bindings,
             groups: Vec::new(),
             first: Vec::new(),
             places: HashMap::new(),
@@ -58,7 +65,11 @@ impl<'a> Groups<'a> {
             self.place(&planned)
         };
         self.last = place;
-        self.groups[place].bindings.push(BindingPlan {
+        let bindings = &mut self.groups[place].bindings;
+        if bindings.len() == LARGE {
+            bindings.reserve_exact(self.bindings.saturating_sub(LARGE));
+        }
+        bindings.push(BindingPlan {
             before: ResumePoint::of(planned.before),
             after: ResumePoint::of(planned.after),
             state_key: planned.state_key,
@@ -143,6 +154,9 @@ impl<'a> Groups<'a> {
     /// What needs the most attention first.
     pub(super) fn finish(self) -> Vec<Group> {
         let mut groups = self.groups;
+        for group in &mut groups {
+            group.bindings.shrink_to_fit();
+        }
         let order = [
             Outcome::Skip,
             Outcome::Unknown,

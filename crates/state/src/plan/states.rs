@@ -23,11 +23,12 @@ pub(super) fn groups(
     declared: &Declared,
     checks: Checks,
 ) -> Result<Vec<Group>, Refused> {
-    let mut groups = Groups::new();
     let (Some(states_before), Some(states_after)) = (states(before), states(after)) else {
+        let mut groups = Groups::of(1);
         whole(before, after, &mut groups)?;
         return Ok(groups.finish());
     };
+    let mut groups = Groups::of(states_before.len().max(states_after.len()));
     let mut steps = Steps::new(migrated, declared);
     root(before, after, &mut steps, checks, &mut groups)?;
     let moves = Moves::new(states_before, states_after, migrated, declared);
