@@ -11,6 +11,8 @@ use twox_hash::XxHash3_128;
 
 use crate::capture::BoxError;
 use crate::connector::Connector;
+#[cfg(feature = "http")]
+use crate::http;
 
 /// What a migration sees: everything, before any of it is decoded.
 pub struct Migrating<'a, C> {
@@ -23,6 +25,8 @@ pub struct Migrating<'a, C> {
     /// The part of the key space that this process captures.
     pub range: RangeSpec,
     pub(crate) purpose: Purpose,
+    #[cfg(feature = "http")]
+    pub(crate) http: http::Client,
 }
 
 /// What a migration is run for.
@@ -76,7 +80,17 @@ impl<C> Migrating<'_, C> {
         })
     }
 
-    /// To be called before a migration asks the source anything: a plan may be made where that is not wanted.
+    /// A client to ask the source with over HTTP. A migration gets none where it may not.
+    ///
+    /// # Errors
+    /// When the source may not be asked: as [`ask_source`](Self::ask_source). Pass it on.
+    #[cfg(feature = "http")]
+    pub fn http(&self) -> Result<&http::Client, SourceNeeded> {
+        self.ask_source()?;
+        Ok(&self.http)
+    }
+
+    /// To be called before a migration asks the source anything in a way of its own: a plan may be made where that is not wanted.
     ///
     /// # Errors
     /// When the source may not be asked. Pass it on.
@@ -146,9 +160,9 @@ impl Planned {
     pub(crate) fn journal(&self) -> Value {
         let updates = self.plan.update.to_wire();
         let digest = |text: &str| format!("{:032x}", XxHash3_128::oneshot(text.as_bytes()));
-        let applied = self.applied.iter().map(|applied| {
-            json!({"migration": applied.migration, "bindings": applied.state_keys.len()})
-        });
+        let applied = self.applied.iter().map(
+            |applied| json!({"migration": applied.migration, "bindings": applied.state_keys.len()}),
+        );
         json!({
             "applied": applied.collect::<Vec<_>>(),
             "updateBytes": self.plan.update_bytes,

@@ -77,6 +77,8 @@ pub(crate) async fn migrate<C: Connector>(
         bindings: &bindings,
         range: open.range,
         purpose,
+        #[cfg(feature = "http")]
+        http: crate::http::Client::new(),
     };
     let planned = migrate::plan(connector, &migrating).await?;
     let state = ConnectorState::new(
