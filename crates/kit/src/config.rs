@@ -17,8 +17,8 @@ pub(crate) fn decode<C: DeserializeOwned>(json: &str) -> Result<C, ConfigError> 
     })
 }
 
-/// What `serde_json` says of an error, but for the value that it met: any value of a config may be a secret.
-fn without_values(error: &serde_json::Error) -> String {
+/// What `serde_json` says of an error, but for the value that it met: any value of a config, or of an answer, may be a secret.
+pub(crate) fn without_values(error: &serde_json::Error) -> String {
     let text = error.to_string();
     for (start, kind) in [
         ("invalid type: ", "wrong type"),

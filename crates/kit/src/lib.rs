@@ -48,6 +48,10 @@
 //!     staunch::main(Counter)
 //! }
 //! ```
+//!
+//! # Features
+//!
+//! - `http`, off by default: a client for a migration that must ask its source, in the module `http`. It compiles a C library for TLS.
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout)]
 
@@ -55,6 +59,8 @@ mod capture;
 mod clock;
 mod config;
 mod connector;
+#[cfg(feature = "http")]
+pub mod http;
 mod log;
 mod migrate;
 mod open;

@@ -8,7 +8,7 @@ use std::io::Write as _;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use staunch_protocol::log::{Level, Record};
+use staunch_protocol::log::{Level, Migration, Record};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span;
@@ -28,7 +28,15 @@ pub(crate) fn install() {
 
 /// Writes one record. A closed standard error is nobody's fault, and nothing can be said about it.
 pub(crate) fn write(record: &Record) {
-    let mut line = record.encode();
+    write_line(record.encode());
+}
+
+/// Writes what a runtime keeps of a migration, whatever the level that is asked for.
+pub(crate) fn write_migration(message: &str, migration: &Migration) {
+    write_line(record(Level::Info, message).encode_migration(migration));
+}
+
+fn write_line(mut line: String) {
     line.push('\n');
     let _ = std::io::stderr().lock().write_all(line.as_bytes());
 }

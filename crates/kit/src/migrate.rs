@@ -4,13 +4,25 @@
 //! through that place. The order around it is fixed (see [`crate::open`]): the raw state first, then the typed decode, then
 //! `Opened`, then one checkpoint, and only when that is durable does anything start.
 
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use staunch_protocol::RawValue;
 use staunch_protocol::flow::RangeSpec;
-use staunch_state::{Applied, Binding, Chain, Declared, MigrationError, Node, Plan, Terms};
+use staunch_protocol::log::{self, MigrationStep};
+use staunch_state::{
+    Applied, BINDING_STATES, Binding, Chain, Declared, MigrationError, Node, Plan, Terms,
+    WireUpdate,
+};
 use twox_hash::XxHash3_128;
 
 use crate::capture::BoxError;
 use crate::connector::Connector;
+#[cfg(feature = "http")]
+use crate::http;
+
+/// Bytes of an update that its record shows: a log line is for people, and may be cut.
+const SHOWN_UPDATE_BYTES: usize = 16 << 10;
 
 /// What a migration sees: everything, before any of it is decoded.
 pub struct Migrating<'a, C> {
@@ -18,11 +30,32 @@ pub struct Migrating<'a, C> {
     pub config: &'a C,
     /// The whole connector state, as it came.
     pub state: &'a Node,
-    /// Every binding, and every state key that has state and no binding any more: those have no resource config.
+    /// Every binding, those that are disabled included, and then every state key that has state and no binding any more: those have no
+    /// resource config.
     pub bindings: &'a [Binding],
     /// The part of the key space that this process captures.
     pub range: RangeSpec,
     pub(crate) purpose: Purpose,
+    #[cfg(feature = "http")]
+    pub(crate) http: http::Client,
+    pub(crate) definitions: Definitions,
+}
+
+/// What the steps are that were run so far, by name: what is remembered of a definition is its checksum.
+#[derive(Default)]
+pub(crate) struct Definitions(Mutex<BTreeMap<String, String>>);
+
+impl Definitions {
+    fn remember(&self, chain: &Chain) {
+        let mut checksums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_chain = chain.steps();
+        checksums.extend(of_chain.map(|step| (step.name, digest(&step.definition))));
+    }
+
+    fn checksum(&self, step: &str) -> Option<String> {
+        let checksums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        checksums.get(step).cloned()
+    }
 }
 
 /// What a migration is run for.
@@ -37,10 +70,17 @@ pub(crate) enum Purpose {
 /// What a migration answers.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one for each capture that is opened, and an author makes it without a box"
+)]
 pub enum Migration {
     /// The state has today's shape already.
     Unchanged,
     /// The whole new state, and the named steps that made it.
+    ///
+    /// It is sent as the smallest merge patch, unless one of these steps declares that it
+    /// [replaces the state](staunch_state::Effects::replaces_state).
     Migrated {
         /// The state.
         state: Node,
@@ -60,11 +100,12 @@ pub enum Migration {
 pub struct SourceNeeded;
 
 impl<C> Migrating<'_, C> {
-    /// Runs a chain on the state.
+    /// Runs a chain on the state, and remembers what its steps are for the record that the runtime keeps.
     ///
     /// # Errors
     /// When a step fails, or its result would change again.
     pub fn run(&self, chain: &Chain) -> Result<Migration, MigrationError> {
+        self.definitions.remember(chain);
         let migrated = chain.run(self.state, self.bindings)?;
         if migrated.applied.is_empty() {
             return Ok(Migration::Unchanged);
@@ -76,7 +117,17 @@ impl<C> Migrating<'_, C> {
         })
     }
 
-    /// To be called before a migration asks the source anything: a plan may be made where that is not wanted.
+    /// A client to ask the source with over HTTP. A migration gets none where it may not.
+    ///
+    /// # Errors
+    /// When the source may not be asked: as [`ask_source`](Self::ask_source). Pass it on.
+    #[cfg(feature = "http")]
+    pub fn http(&self) -> Result<&http::Client, SourceNeeded> {
+        self.ask_source()?;
+        Ok(&self.http)
+    }
+
+    /// To be called before a migration asks the source anything in a way of its own: a plan may be made where that is not wanted.
     ///
     /// # Errors
     /// When the source may not be asked. Pass it on.
@@ -108,6 +159,11 @@ pub(crate) async fn plan<C: Connector>(
     else {
         return Ok(None);
     };
+    if applied.is_empty() && !migrating.state.same_state(&state) {
+        return Err(
+            "the connector's migration changes the state and names no step; it must name what it does in `applied`".into(),
+        );
+    }
     let terms = Terms {
         declared,
         ..Terms::default()
@@ -126,10 +182,14 @@ pub(crate) async fn plan<C: Connector>(
     if plan.is_empty() {
         return Ok(None); // The steps say that they changed something, but nothing differs.
     }
+    // One checkpoint, or a crash between two would leave a state that is half each.
+    let [update] = <[WireUpdate; 1]>::try_from(plan.update.to_wire())
+        .expect("the difference of two states is one update");
     Ok(Some(Planned {
+        record: record(&update, &applied, &migrating.definitions),
         plan,
         state,
-        applied,
+        update,
     }))
 }
 
@@ -138,21 +198,43 @@ pub(crate) struct Planned {
     pub(crate) plan: Plan,
     /// The state that it leads to.
     pub(crate) state: Node,
-    applied: Vec<Applied>,
+    /// The checkpoint that leads there.
+    pub(crate) update: WireUpdate,
+    /// What a runtime keeps of it.
+    pub(crate) record: log::Migration,
 }
 
-impl Planned {
-    /// What a runtime keeps of it: which steps, and by which update it can be known.
-    pub(crate) fn journal(&self) -> Value {
-        let updates = self.plan.update.to_wire();
-        let digest = |text: &str| format!("{:032x}", XxHash3_128::oneshot(text.as_bytes()));
-        let applied = self.applied.iter().map(|applied| {
-            json!({"migration": applied.migration, "bindings": applied.state_keys.len()})
-        });
-        json!({
-            "applied": applied.collect::<Vec<_>>(),
-            "updateBytes": self.plan.update_bytes,
-            "updateDigests": updates.iter().map(|update| digest(&update.updated)).collect::<Vec<_>>(),
-        })
+fn record(update: &WireUpdate, applied: &[Applied], definitions: &Definitions) -> log::Migration {
+    let step = |applied: &Applied| MigrationStep {
+        name: applied.migration.clone(),
+        checksum: definitions.checksum(&applied.migration),
+        // The members that belong to no binding go by an empty state key.
+        bindings: applied
+            .state_keys
+            .iter()
+            .filter(|key| !key.is_empty())
+            .count() as u64,
+    };
+    log::Migration {
+        migrations: applied.iter().map(step).collect(),
+        merge_patch: update.merge_patch,
+        update_bytes: update.updated.len() as u64,
+        update_digest: digest(&update.updated),
+        update: is_shown(&update.updated).then(|| {
+            RawValue::from_string(update.updated.clone()).expect("a state update is valid JSON")
+        }),
     }
+}
+
+/// Whether an update may stand in a log: it is short, and about bindings alone. What is beside them may be a token.
+fn is_shown(update: &str) -> bool {
+    let is_about_bindings = || {
+        let update = Node::parse(update).ok()?.into_object()?;
+        Some(update.keys().all(|name| name == BINDING_STATES))
+    };
+    update.len() <= SHOWN_UPDATE_BYTES && is_about_bindings() == Some(true)
+}
+
+fn digest(text: &str) -> String {
+    format!("{:032x}", XxHash3_128::oneshot(text.as_bytes()))
 }

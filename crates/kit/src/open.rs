@@ -15,11 +15,8 @@ use std::sync::atomic::AtomicBool;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use staunch_protocol::flow::CaptureBinding;
-use staunch_protocol::log::Level;
 use staunch_protocol::{RawValue, Response, request, response};
-use staunch_state::{
-    Binding, ConnectorState, Incremental, Node, Object, Part, ResourceState, WireUpdate,
-};
+use staunch_state::{Binding, ConnectorState, Incremental, Node, Object, Part, ResourceState};
 use tracing::Instrument;
 
 use crate::capture::{
@@ -29,7 +26,7 @@ use crate::capture::{
 use crate::config;
 use crate::connector::Connector;
 use crate::log;
-use crate::migrate::{self, Migrating, Planned, Purpose};
+use crate::migrate::{self, Definitions, Migrating, Planned, Purpose};
 use crate::resource::{Functions, Resource};
 use crate::resource_config::ResourceConfig;
 use crate::spool::Spool;
@@ -77,6 +74,9 @@ pub(crate) async fn migrate<C: Connector>(
         bindings: &bindings,
         range: open.range,
         purpose,
+        #[cfg(feature = "http")]
+        http: crate::http::Client::new(),
+        definitions: Definitions::default(),
     };
     let planned = migrate::plan(connector, &migrating).await?;
     let state = ConnectorState::new(
@@ -173,7 +173,7 @@ impl Prepared {
             .transactor
             .respond(&opened, Spool::new(&session.budget))
             .await?;
-        if let Some(planned) = &self.planned {
+        if let Some(planned) = self.planned {
             commit_migration(session, planned).await?;
         }
         let mut children = Vec::with_capacity(self.bindings.len());
@@ -186,18 +186,19 @@ impl Prepared {
 }
 
 /// Sends the one checkpoint of a migration, and waits until it is durable.
-async fn commit_migration(session: &Session, planned: &Planned) -> Result<(), TaskError> {
-    let mut record = log::record(Level::Info, "connector state is migrated");
-    record.fields.insert("migration".into(), planned.journal());
-    log::write(&record);
-    // One checkpoint, or a crash between two would leave a state that is half each.
-    let [update] = <[WireUpdate; 1]>::try_from(planned.plan.update.to_wire())
-        .expect("the difference of two states is one merge patch");
-    let updated = RawValue::from_string(update.updated).expect("a state update is valid JSON");
+async fn commit_migration(session: &Session, planned: Planned) -> Result<(), TaskError> {
+    log::write_migration("connector state is migrated", &planned.record);
+    let updated =
+        RawValue::from_string(planned.update.updated).expect("a state update is valid JSON");
     let nothing = Spool::new(&session.budget);
     session
         .transactor
-        .checkpoint(nothing, &updated, update.merge_patch, Await::Durable)
+        .checkpoint(
+            nothing,
+            &updated,
+            planned.update.merge_patch,
+            Await::Durable,
+        )
         .await
 }
 
@@ -294,7 +295,9 @@ fn parse_state(json: &str) -> Result<Node, BoxError> {
     match Node::parse(json)? {
         Node::Null => Ok(Node::Object(Object::new())),
         state @ Node::Object(_) => Ok(state),
-        Node::Leaf(_) => Err("the connector state is not an object; nothing was done to it".into()),
+        Node::Leaf(_) => {
+            Err("the connector state is not an object; restore it from the history".into())
+        }
     }
 }
 

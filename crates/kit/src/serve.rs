@@ -57,6 +57,8 @@ impl From<BoxError> for ServeError {
 /// all went well, 1 after an error, which the last log says, and 2 for a command line that is not understood.
 pub fn main(connector: impl Connector) -> ExitCode {
     log::install();
+    #[cfg(feature = "http")]
+    crate::http::use_provider();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use staunch::state::{Chain, Effects, Migration as Step, Node, transform};
+use staunch::state::{Chain, Node, transform};
 use staunch::{Changes, Cursor, Page, Pages, Resource, Roster, Rows, Subtask};
 use support::{Capture, Scripted, binding, docs, open, state_of, streams};
 
@@ -190,90 +190,6 @@ fn a_runtime_that_goes_before_it_acknowledges_ends_the_capture_with_nothing_else
     capture.until(|lines| lines.len() == 2);
     let output = capture.stop().unwrap();
     assert_eq!(output.len(), 2);
-}
-
-/// A step that loses what a binding was initialised with.
-struct Forgetful;
-
-impl Step for Forgetful {
-    fn name(&self) -> &str {
-        "forgetful"
-    }
-    fn applies(&self, _: &staunch::state::Binding, state: &staunch::state::Object) -> bool {
-        state.contains("last_initialized")
-    }
-    fn migrate(
-        &self,
-        _: &staunch::state::Binding,
-        mut state: staunch::state::Object,
-    ) -> Result<staunch::state::Object, staunch::state::MigrationError> {
-        state.remove("last_initialized");
-        Ok(state)
-    }
-    fn declares(&self) -> Effects {
-        Effects::NONE
-    }
-}
-
-#[test]
-fn nothing_is_written_when_a_state_cannot_be_opened() {
-    let stamped = |members: Value| {
-        let mut state = json!({"last_initialized": "2026-01-01T00:00:00Z"});
-        state
-            .as_object_mut()
-            .unwrap()
-            .extend(members.as_object().unwrap().clone());
-        json!({"bindingStateV1": {"numbers": state}})
-    };
-    for (what, chain, state, expected) in [
-        (
-            "refused",
-            Chain::new as fn() -> Chain,
-            json!([1]),
-            "not an object",
-        ),
-        (
-            "undecodable",
-            Chain::new,
-            stamped(json!({"inc": {"cursor": -1}})),
-            "/bindingStateV1/numbers/inc/cursor",
-        ),
-        (
-            "checked",
-            || Chain::new().with(Forgetful),
-            stamped(json!({"inc": {"cursor": 1}})),
-            "forgetful",
-        ),
-        (
-            "reserved",
-            || Chain::new().with(transform::flat_to_keyed("cursor")),
-            stamped(json!({"inc": {"cursor": 1}})),
-            "cursor",
-        ),
-    ] {
-        let connector = Scripted::new(|| vec![counting("numbers", 3)]).migrating(chain);
-        let capture = Capture::open(connector, open(&[binding("numbers")], state));
-        let (output, error) = capture.join();
-        assert!(output.is_empty(), "{what}: {output:?}");
-        let error = error.unwrap_err();
-        assert!(error.contains(expected), "{what}: {error}");
-    }
-}
-
-#[test]
-fn a_disabled_bindings_state_is_migrated_with_the_others() {
-    let connector = Scripted::new(|| vec![keyed("numbers")])
-        .migrating(|| Chain::new().with(transform::flat_to_keyed("main")));
-    let entry = |cursor: u64| json!({"inc": {"cursor": cursor}, "last_initialized": "2026-01-01T00:00:00Z"});
-    let state = json!({"bindingStateV1": {"numbers": entry(8), "asleep": entry(4)}});
-    let mut capture = Capture::open(connector, open(&[binding("numbers")], state));
-    let output = capture.until(|lines| lines.len() == 2);
-    drop(capture.stop());
-    let updated = &output[1]["checkpoint"]["state"]["updated"]["bindingStateV1"];
-    assert_eq!(
-        updated["asleep"],
-        json!({"inc": {"cursor": null, "main": {"cursor": 4}}})
-    );
 }
 
 #[test]

@@ -6,7 +6,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 /// How severe a record is; `Error` is the greatest.
@@ -104,8 +106,43 @@ pub enum Event<'a> {
     Status(&'a str),
     /// A new endpoint configuration, whole and encrypted, that is to take the place of the present one.
     ConfigUpdate(&'a Value),
-    /// The journal of a state migration: an object.
+    /// The journal of a state migration: an object, of which [`Migration`] is what this kit writes.
     Migration(&'a Value),
+}
+
+/// What is told of a state migration whose checkpoint comes next, so that it can be journaled with that.
+///
+/// ```json
+/// {"migrations":[{"name":"flat-to-keyed","checksum":"6a0b…","bindings":2}],
+///  "mergePatch":true,"updateBytes":61,"updateDigest":"99aa…","update":{"bindingStateV1":{…}}}
+/// ```
+///
+/// It stays small however many bindings there are: readers cut long log lines.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Migration {
+    /// The steps that changed something, in their order.
+    pub migrations: Vec<MigrationStep>,
+    /// The checkpoint's `mergePatch`.
+    pub merge_patch: bool,
+    /// Bytes of the text of the checkpoint's `updated`.
+    pub update_bytes: u64,
+    /// By which the checkpoint is known: XXH3-128 of the text of its `updated`, as 32 lower-case hexadecimal digits.
+    pub update_digest: String,
+    /// The checkpoint's `updated`, where it is short and holds nothing that may not be in a log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update: Option<Box<RawValue>>,
+}
+
+/// A named step of a migration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MigrationStep {
+    /// Stands for one step for ever.
+    pub name: String,
+    /// Tells two definitions of a step apart; `None` where nothing is known but the name.
+    pub checksum: Option<String>,
+    /// How many bindings it changed.
+    pub bindings: u64,
 }
 
 impl Record {
@@ -160,20 +197,45 @@ impl Record {
 
     /// The record as a line, without a line feed.
     pub fn encode(&self) -> String {
+        self.encode_with(&self.fields)
+    }
+
+    /// The record as a line, with a migration among its fields.
+    ///
+    /// The update is written as it is, which a field's value would not be. It is left out where a reader would take the whole line for
+    /// raw text because of it: values have neither every number nor every depth.
+    pub fn encode_migration(&self, migration: &Migration) -> String {
+        let encode = |migration: &Migration| {
+            self.encode_with(&WithMigration {
+                fields: &self.fields,
+                migration,
+            })
+        };
+        let line = encode(migration);
+        if migration.update.is_none() || Self::structured(&line).is_some() {
+            return line;
+        }
+        encode(&Migration {
+            update: None,
+            ..migration.clone()
+        })
+    }
+
+    fn encode_with(&self, fields: &impl Serialize) -> String {
         #[derive(Serialize)]
-        struct Line<'a> {
+        struct Line<'a, F> {
             #[serde(skip_serializing_if = "Option::is_none")]
             ts: Option<&'a str>,
             level: Level,
             msg: &'a str,
-            fields: &'a Map<String, Value>,
+            fields: &'a F,
         }
 
         let line = Line {
             ts: self.ts.as_deref(),
             level: self.level,
             msg: &self.message,
-            fields: &self.fields,
+            fields,
         };
         serde_json::to_string(&line).expect("a record has string keys")
     }
@@ -193,6 +255,22 @@ impl Record {
                 migration.is_object().then_some(Event::Migration(migration))
             }
         }
+    }
+}
+
+struct WithMigration<'a> {
+    fields: &'a Map<String, Value>,
+    migration: &'a Migration,
+}
+
+impl Serialize for WithMigration<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_map(None)?;
+        for (name, value) in self.fields {
+            fields.serialize_entry(name, value)?;
+        }
+        fields.serialize_entry("migration", self.migration)?;
+        fields.end()
     }
 }
 

@@ -1,31 +1,44 @@
-//! A connector made of closures, and the runtime's end of its pipes.
+//! A connector made of closures, and the runtime's end of its pipes. Each test binary needs a part of it.
+
+#![allow(dead_code)]
+
+pub(crate) mod process;
 
 use std::io::{BufRead, BufReader, PipeWriter, Write};
-use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use staunch::state::{Chain, Node, StateUpdate};
-use staunch::{BoxError, Connector, Resource};
+use staunch::{BoxError, Connector, Migrating, Migration, Resource};
 
 /// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+type Hook = dyn Fn(&Migrating<'_, Config>) -> Result<Migration, BoxError> + Send + Sync;
 
 /// A connector made of closures.
 pub(crate) struct Scripted {
     resources: Box<dyn Fn() -> Vec<Resource> + Send + Sync>,
     chain: Box<dyn Fn() -> Chain + Send + Sync>,
+    hook: Option<Box<Hook>>,
 }
 
-#[derive(serde::Deserialize, schemars::JsonSchema)]
-pub(crate) struct NoConfig {}
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+pub(crate) struct Config {
+    /// Whose data it is.
+    #[serde(default)]
+    pub(crate) tenant: String,
+}
 
 impl Scripted {
     pub(crate) fn new(resources: impl Fn() -> Vec<Resource> + Send + Sync + 'static) -> Self {
         Self {
             resources: Box::new(resources),
             chain: Box::new(Chain::new),
+            hook: None,
         }
     }
 
@@ -33,18 +46,64 @@ impl Scripted {
         self.chain = Box::new(chain);
         self
     }
+
+    pub(crate) fn hooked<F>(mut self, hook: F) -> Self
+    where
+        F: Fn(&Migrating<'_, Config>) -> Result<Migration, BoxError> + Send + Sync + 'static,
+    {
+        self.hook = Some(Box::new(hook));
+        self
+    }
 }
 
 impl Connector for Scripted {
-    type Config = NoConfig;
+    type Config = Config;
     const DOCUMENTATION_URL: &'static str = "https://example.com/scripted";
 
-    async fn resources(&self, _: &NoConfig) -> Result<Vec<Resource>, BoxError> {
+    async fn resources(&self, _: &Config) -> Result<Vec<Resource>, BoxError> {
         Ok((self.resources)())
     }
 
-    fn migrations(&self, _: &NoConfig) -> Chain {
+    fn migrations(&self, _: &Config) -> Chain {
         (self.chain)()
+    }
+
+    async fn migrate_state(
+        &self,
+        migrating: &Migrating<'_, Config>,
+    ) -> Result<Migration, BoxError> {
+        match &self.hook {
+            Some(hook) => hook(migrating),
+            None => Ok(migrating.run(&self.migrations(migrating.config))?),
+        }
+    }
+}
+
+/// Holds a connector's output back, and then lets it through byte by byte.
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    pub(crate) fn open(&self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
+}
+
+struct Trickle {
+    gate: Gate,
+    out: PipeWriter,
+}
+
+impl Write for Trickle {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let (is_open, opened) = &*self.gate.0;
+        drop(opened.wait_while(is_open.lock().unwrap(), |is_open| !*is_open));
+        self.out.write(&bytes[..bytes.len().min(1)])
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
     }
 }
 
@@ -58,15 +117,23 @@ pub(crate) struct Capture {
 
 impl Capture {
     fn serve(connector: Scripted) -> Self {
+        Self::serve_through(connector, |out| Box::new(out))
+    }
+
+    fn serve_through(
+        connector: Scripted,
+        through: impl FnOnce(PipeWriter) -> Box<dyn Write + Send>,
+    ) -> Self {
         let (requests, input) = std::io::pipe().unwrap();
         let (responses, out) = std::io::pipe().unwrap();
+        let out = through(out);
         let served = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
                 .enable_all()
                 .build()
                 .unwrap();
-            let served = runtime.block_on(staunch::serve(&connector, requests, Box::new(out)));
+            let served = runtime.block_on(staunch::serve(&connector, requests, out));
             served.map_err(|error| error.to_string())
         });
         let (sender, output) = mpsc::channel();
@@ -100,13 +167,30 @@ impl Capture {
     }
 
     /// Opens a capture.
-    pub(crate) fn open(connector: Scripted, open: Value) -> Self {
+    pub(crate) fn open(connector: Scripted, open: impl std::fmt::Display) -> Self {
         let mut capture = Self::serve(connector);
         capture.send(&open);
         capture
     }
 
-    pub(crate) fn send(&mut self, request: &Value) {
+    /// Opens a capture whose output goes nowhere until the gate is opened, and then slowly.
+    pub(crate) fn open_slowly(connector: Scripted, open: &Value) -> (Self, Gate) {
+        let gate = Gate::default();
+        let trickle = gate.clone();
+        let mut capture =
+            Self::serve_through(connector, |out| Box::new(Trickle { gate: trickle, out }));
+        capture.send(open);
+        (capture, gate)
+    }
+
+    /// Asserts that nothing comes out for `time`.
+    pub(crate) fn is_quiet(&mut self, time: Duration) {
+        if let Ok(line) = self.output.recv_timeout(time) {
+            panic!("{line} after {:#?}", self.lines);
+        }
+    }
+
+    pub(crate) fn send(&mut self, request: &impl std::fmt::Display) {
         let input = self.input.as_mut().expect("the input is open");
         let _ = writeln!(input, "{request}"); // It may have ended: then its error is looked at.
     }
@@ -170,6 +254,39 @@ pub(crate) fn open(bindings: &[Value], state: Value) -> Value {
         "range": {"keyEnd": u32::MAX, "rClockEnd": u32::MAX},
         "state": state,
     }})
+}
+
+/// A request to open the capture with this config, with the state's text as it is.
+pub(crate) fn open_with(config: Value, bindings: &[Value], state: &str) -> String {
+    const HERE: &str = "the state's text";
+    let mut request = open(bindings, json!(HERE));
+    request["open"]["capture"]["config"] = config;
+    request.to_string().replace(&format!("\"{HERE}\""), state)
+}
+
+/// The text of a checkpoint's update, and whether it is a merge patch.
+pub(crate) fn update_of(line: &str) -> (String, bool) {
+    #[derive(serde::Deserialize)]
+    struct Line {
+        checkpoint: Checkpoint,
+    }
+    #[derive(serde::Deserialize)]
+    struct Checkpoint {
+        state: State,
+    }
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct State {
+        updated: Box<RawValue>,
+        #[serde(default)]
+        merge_patch: bool,
+    }
+    let Line { checkpoint } = serde_json::from_str(line).expect("the line is a checkpoint");
+    let State {
+        updated,
+        merge_patch,
+    } = checkpoint.state;
+    (updated.get().to_owned(), merge_patch)
 }
 
 pub(crate) fn kind(line: &Value) -> &str {

@@ -1,7 +1,10 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Event, Level, Record};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Event, Level, Migration, MigrationStep, Record};
 
 fn record(ts: Option<&str>, level: Level, message: &str, fields: Value) -> Record {
     let Value::Object(fields) = fields else {
@@ -229,6 +232,62 @@ fn events_are_found_in_fields_and_at_the_top() {
     ] {
         assert_eq!(Record::decode(line).event(), expected, "{line}");
     }
+}
+
+fn migration(update: &str) -> Migration {
+    Migration {
+        migrations: vec![MigrationStep {
+            name: "step".into(),
+            checksum: None,
+            bindings: 2,
+        }],
+        merge_patch: true,
+        update_bytes: update.len() as u64,
+        update_digest: "00".into(),
+        update: RawValue::from_string(update.into()).ok(),
+    }
+}
+
+#[test]
+fn a_migration_is_written_with_the_text_of_its_update_and_read_again() {
+    let text = r#"{"z":12345678901234567890123,"a":1.50}"#;
+    let record = record(None, Level::Info, "moved", json!({"key": 1}));
+    let line = record.encode_migration(&migration(text));
+    let steps = r#"[{"name":"step","checksum":null,"bindings":2}]"#;
+    let expected = format!(
+        r#"{{"migrations":{steps},"mergePatch":true,"updateBytes":38,"updateDigest":"00","update":{text}}}"#
+    );
+    assert_eq!(
+        line,
+        format!(r#"{{"level":"info","msg":"moved","fields":{{"key":1,"migration":{expected}}}}}"#)
+    );
+    assert_eq!(read_migration(&line), (migration(text).migrations, true));
+}
+
+#[test]
+fn a_migration_whose_update_no_value_can_hold_is_told_without_it() {
+    for text in [
+        r#"{"a":1e400}"#.to_owned(),
+        format!("{}1{}", r#"{"a":"#.repeat(126), "}".repeat(126)),
+    ] {
+        let line =
+            record(None, Level::Info, "moved", json!({})).encode_migration(&migration(&text));
+        assert_eq!(
+            read_migration(&line),
+            (migration("1").migrations, false),
+            "{line}"
+        );
+    }
+}
+
+/// The steps, and whether the update is there.
+fn read_migration(line: &str) -> (Vec<MigrationStep>, bool) {
+    let record = Record::decode(line);
+    let Some(Event::Migration(event)) = record.event() else {
+        panic!("{record:?}");
+    };
+    let read = Migration::deserialize(event).unwrap();
+    (read.migrations, read.update.is_some())
 }
 
 proptest! {

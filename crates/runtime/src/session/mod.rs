@@ -10,18 +10,18 @@
 //! with a sequence. A third thread watches for a stop, and for idleness.
 
 mod control;
+mod journal;
 mod progress;
 mod transaction;
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use staunch_protocol::flow::{CaptureSpec, RangeSpec};
 use staunch_protocol::json::{decode_response, encode_request, split_captured};
-use staunch_protocol::log::{Event as LogEvent, Record};
 use staunch_protocol::response::ConnectorState;
 use staunch_protocol::{MAX_REQUEST_BYTES, RawValue, Request, Response, request};
 use staunch_state::{Node, StateUpdate};
@@ -36,6 +36,7 @@ use crate::files::{FileId, OutputFiles};
 use crate::process::{ConnectorCommand, Input, Killer, LogSink};
 use crate::schema::{Validator, Violation};
 use crate::store::{Commit, Migration, Store};
+use journal::{Known, Mailbox};
 use transaction::{MigrationEntry, Queue, Transaction};
 
 /// How long a connector may take from `Open` to `Opened`: it may migrate a large state, and ask its source.
@@ -52,9 +53,6 @@ const TERMINATE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How often a stop or idleness that is due is looked for.
 const TICK: Duration = Duration::from_millis(20);
-
-/// How long to wait for a log record that the connector wrote before its checkpoint: the two come through different pipes.
-const JOURNAL_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often watchers are told where the bindings are.
 const DESCRIBE_INTERVAL: Duration = Duration::from_millis(200);
@@ -112,8 +110,8 @@ pub enum SessionEnd {
 
 /// Runs one session.
 pub(crate) fn run(run: &mut RunState<'_>) -> Result<SessionEnd, RunError> {
-    let journal = Arc::new(JournalMail::default());
-    let log = tee(&run.log, &journal);
+    let journal = Arc::new(Mailbox::default());
+    let log = journal::tee(&run.log, &journal);
     let (mut conversation, _) = Conversation::begin(run.command, log)?;
     let open = open_request(run, run.state.to_json());
     let state_limit = state_limit(run);
@@ -142,6 +140,7 @@ pub(crate) fn run(run: &mut RunState<'_>) -> Result<SessionEnd, RunError> {
         progress: &run.progress,
         journal: opened.explicit_acknowledgements.then_some(&*journal),
         known: Known::of(&run.state),
+        log: &run.log,
         rejected_dir: &run.rejected_dir,
         sequence: Sequence::default(),
         is_first: true,
@@ -242,8 +241,9 @@ struct Reader<'a> {
     queue: &'a Queue,
     progress: &'a Progress,
     /// Where a migration's journal record comes in, if the connector may migrate.
-    journal: Option<&'a JournalMail>,
+    journal: Option<&'a Mailbox>,
     known: Known,
+    log: &'a LogSink,
     rejected_dir: &'a PathBuf,
     sequence: Sequence,
     /// Whether nothing was checkpointed in this session yet.
@@ -394,7 +394,12 @@ impl Reader<'_> {
             (Some(state), Some(journal))
                 if std::mem::take(&mut self.is_first) && documents == 0 =>
             {
-                self.migration(&update, state.updated.get(), journal)
+                let text = state.updated.get();
+                let steps = journal.steps_of(text, self.known.is_touched_by(&update), self.log);
+                steps.map(|steps| MigrationEntry {
+                    steps,
+                    update: text.to_owned(),
+                })
             }
             _ => None,
         };
@@ -413,23 +418,6 @@ impl Reader<'_> {
             migration,
             is_progress,
         }))
-    }
-
-    /// Whether the first checkpoint of a session is the migration that the connector has logged.
-    fn migration(
-        &self,
-        update: &StateUpdate,
-        text: &str,
-        journal: &JournalMail,
-    ) -> Option<MigrationEntry> {
-        if !self.known.is_touched_by(update) {
-            return None; // A new binding's first state: nothing was there to be migrated.
-        }
-        let names = journal.wait(JOURNAL_PATIENCE)?;
-        Some(MigrationEntry {
-            names,
-            update: text.to_owned(),
-        })
     }
 
     /// Puts a document aside that cannot be committed.
@@ -460,30 +448,6 @@ impl Reader<'_> {
 /// Whether a checkpoint without documents gets the capture on. A snapshot that found nothing new does not.
 fn is_progress(state: Option<ConnectorState<'_>>) -> bool {
     state.is_some_and(|state| !state.updated.get().contains("\"snapshot\":"))
-}
-
-/// The bindings that had state when the session began.
-struct Known(Vec<String>);
-
-impl Known {
-    fn of(state: &Node) -> Self {
-        let states = state.pointer("/bindingStateV1").and_then(Node::as_object);
-        Self(
-            states
-                .into_iter()
-                .flat_map(|states| states.keys())
-                .map(str::to_owned)
-                .collect(),
-        )
-    }
-
-    fn is_touched_by(&self, update: &StateUpdate) -> bool {
-        let Some(patch) = update.as_merge_patch() else {
-            return true; // A replacement touches everything.
-        };
-        let bindings = patch.pointer("/bindingStateV1").and_then(Node::as_object);
-        bindings.is_some_and(|bindings| self.0.iter().any(|state_key| bindings.contains(state_key)))
-    }
 }
 
 /// Commits transactions, one after the other.
@@ -538,7 +502,7 @@ impl Committer<'_> {
                 .zip(before.as_ref())
                 .map(|(migration, before)| Migration {
                     kind: "migration",
-                    names: &migration.names,
+                    names: &migration.steps,
                     update: &migration.update,
                     before,
                     consents: "[]",
@@ -672,35 +636,5 @@ impl Watch<'_> {
     }
 }
 
-/// Where a migration's journal record waits for its checkpoint.
-#[derive(Default)]
-struct JournalMail {
-    record: Mutex<Option<String>>,
-    arrived: Condvar,
-}
-
-impl JournalMail {
-    fn put(&self, record: String) {
-        *self.record.lock().unwrap_or_else(PoisonError::into_inner) = Some(record);
-        self.arrived.notify_all();
-    }
-
-    fn wait(&self, patience: Duration) -> Option<String> {
-        let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self
-            .arrived
-            .wait_timeout_while(record, patience, |record| record.is_none());
-        waited.unwrap_or_else(PoisonError::into_inner).0.take()
-    }
-}
-
-/// Passes log records on, and keeps the journal of a migration.
-fn tee(log: &LogSink, journal: &Arc<JournalMail>) -> LogSink {
-    let (log, journal) = (Arc::clone(log), Arc::clone(journal));
-    Arc::new(move |record: Record| {
-        if let Some(LogEvent::Migration(migration)) = record.event() {
-            journal.put(migration.to_string());
-        }
-        log(record);
-    })
-}
+#[cfg(test)]
+mod tests;

@@ -27,8 +27,8 @@ pub(crate) struct Transaction {
 /// What is journaled of a migration.
 #[derive(Debug, Clone)]
 pub(crate) struct MigrationEntry {
-    /// Which steps, as the connector tells it: JSON.
-    pub(crate) names: String,
+    /// Which steps, as the connector tells it: JSON, `[{name, checksum, bindings}]`.
+    pub(crate) steps: String,
     /// The update: JSON.
     pub(crate) update: String,
 }
