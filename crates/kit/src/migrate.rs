@@ -179,27 +179,22 @@ pub(crate) async fn plan<C: Connector>(
         &applied,
         &terms,
     )?;
-    if plan.is_empty() {
+    let Some(update) = &plan.update else {
         return Ok(None); // The steps say that they changed something, but nothing differs.
-    }
-    // One checkpoint, or a crash between two would leave a state that is half each.
-    let [update] = <[WireUpdate; 1]>::try_from(plan.update.to_wire())
-        .expect("the difference of two states is one update");
+    };
     Ok(Some(Planned {
-        record: record(&update, &applied, &migrating.definitions),
+        record: record(update, &applied, &migrating.definitions),
         plan,
         state,
-        update,
     }))
 }
 
 /// A migration that is to be carried out.
 pub(crate) struct Planned {
+    /// Has an update.
     pub(crate) plan: Plan,
     /// The state that it leads to.
     pub(crate) state: Node,
-    /// The checkpoint that leads there.
-    pub(crate) update: WireUpdate,
     /// What a runtime keeps of it.
     pub(crate) record: log::Migration,
 }

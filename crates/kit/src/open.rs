@@ -188,17 +188,15 @@ impl Prepared {
 /// Sends the one checkpoint of a migration, and waits until it is durable.
 async fn commit_migration(session: &Session, planned: Planned) -> Result<(), TaskError> {
     log::write_migration("connector state is migrated", &planned.record);
-    let updated =
-        RawValue::from_string(planned.update.updated).expect("a state update is valid JSON");
+    let update = planned
+        .plan
+        .update
+        .expect("what is planned changes something");
+    let updated = RawValue::from_string(update.updated).expect("a state update is valid JSON");
     let nothing = Spool::new(&session.budget);
     session
         .transactor
-        .checkpoint(
-            nothing,
-            &updated,
-            planned.update.merge_patch,
-            Await::Durable,
-        )
+        .checkpoint(nothing, &updated, update.merge_patch, Await::Durable)
         .await
 }
 

@@ -255,6 +255,18 @@ impl Plan {
         self.update.is_none()
     }
 
+    /// The state after the update, for the state that it was planned for.
+    pub fn apply(&self, state: Node) -> Node {
+        let update = self.update.as_ref().map(|update| {
+            StateUpdate::from_wire(&update.updated, update.merge_patch)
+                .expect("a plan's update was written, or read, by the engine")
+        });
+        match update {
+            None => state,
+            Some(update) => update.apply(state),
+        }
+    }
+
     /// Every binding, with the group that it is in.
     pub fn bindings(&self) -> impl Iterator<Item = (&Group, &BindingPlan)> {
         self.groups
