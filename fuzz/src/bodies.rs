@@ -7,18 +7,25 @@
 
 use std::time::Duration;
 
+use staunch_state::transform::{
+    convert_cursors, ensure_subtasks, flat_to_keyed, flat_to_subtasks, keyed_to_earliest,
+    keyed_to_flat, merge_subtasks, move_state, remove, rename, rename_subtask, replace, reset,
+    retire, set, split_subtask,
+};
 use staunch_state::{
-    ConnectorState, Cursor, DateTime, ExactDiff, Node, ResourceState, StateUpdate,
+    Binding, Chain, ConnectorState, Cursor, CursorRule, DateTime, ExactDiff, Granularity, Node,
+    Object, Plan, ResourceState, StateUpdate, Terms, survey,
 };
 
 /// A target: its name, and what it does with an input.
 type Target = (&'static str, fn(&[u8]));
 
-pub(crate) const TARGETS: [Target; 4] = [
+pub(crate) const TARGETS: [Target; 5] = [
     ("apply", apply),
     ("then", then),
     ("diff", diff),
     ("decode", decode),
+    ("migrate", migrate),
 ];
 
 fn nodes<const COUNT: usize>(data: &[u8]) -> Option<[Node; COUNT]> {
@@ -219,4 +226,110 @@ fn date_time(text: &str) {
             assert_eq!(earlier.as_str().len(), text.len());
         }
     }
+}
+
+/// Two states: what every ready-made migration makes of the first, and what a plan says of that and of the second.
+pub(crate) fn migrate(data: &[u8]) {
+    let Some([before, other]) = nodes(data) else {
+        return;
+    };
+    let states = before.pointer("/bindingStateV1").and_then(Node::as_object);
+    let keys = states.into_iter().flat_map(Object::keys).take(2);
+    let bindings: Vec<Binding> = keys
+        .zip([true, false])
+        .map(|(key, is_active)| Binding {
+            state_key: key.to_owned(),
+            resource: Some(Node::Object(Object::new())),
+            is_active,
+        })
+        .collect();
+    for chain in chains() {
+        let terms = Terms {
+            declared: chain.declared(),
+            ..Terms::default()
+        };
+        match chain.run(&before, &bindings) {
+            Err(error) => assert!(!error.to_string().is_empty()),
+            Ok(migrated) => {
+                let again = chain.run(&migrated.after, &bindings);
+                assert!(
+                    again.is_ok_and(|again| again.after == migrated.after),
+                    "{before}"
+                );
+                let planned = survey(
+                    &before,
+                    &migrated.after,
+                    &bindings,
+                    &migrated.applied,
+                    &terms,
+                );
+                match planned {
+                    Err(refused) => assert!(!refused.to_string().is_empty()),
+                    Ok(plan) => is_sound(&plan, &before, &migrated.after),
+                }
+            }
+        }
+        if let Ok(back) = chain.back_to(None) {
+            let _ = back.run(&before, &bindings);
+        }
+    }
+    for (old, new) in [(&before, &other), (&other, &before)] {
+        match survey(old, new, &bindings, &[], &Terms::default()) {
+            Err(refused) => assert!(!refused.to_string().is_empty()),
+            Ok(plan) => is_sound(&plan, old, new),
+        }
+    }
+}
+
+fn is_sound(plan: &Plan, before: &Node, after: &Node) {
+    assert!(
+        plan.apply(before.clone()).same_state(after),
+        "{before} to {after}"
+    );
+    assert!(!plan.to_string().is_empty() && !plan.colored().to_string().is_empty());
+    let text = serde_json::to_string(plan).unwrap();
+    let read: Plan = serde_json::from_str(&text).unwrap();
+    assert_eq!(read.update, plan.update);
+}
+
+fn chains() -> Vec<Chain> {
+    let hours = |hours: u64| Duration::from_secs(hours * 3600);
+    let entry = |text: &str| Node::parse(text).unwrap().into_object().unwrap();
+    let initial = entry(r#"{"inc":{"cursor":7},"backfill":{"cutoff":7}}"#);
+    let ensured = || {
+        [
+            ("a", initial.clone()),
+            ("b", entry(r#"{"inc":{"cursor":7}}"#)),
+        ]
+    };
+    let seconds = Granularity::of_digits(0).unwrap();
+    vec![
+        Chain::new()
+            .with(flat_to_keyed("a"))
+            .with(ensure_subtasks(ensured())),
+        Chain::new().with(flat_to_keyed("cursor").marking_finished()),
+        Chain::new().with(keyed_to_flat("a")),
+        Chain::new().with(keyed_to_flat("b").dropping_others()),
+        Chain::new().with(keyed_to_earliest()),
+        Chain::new().with(flat_to_subtasks([("a", hours(0)), ("b", hours(6))])),
+        Chain::new().with(ensure_subtasks(ensured()).dropping_others()),
+        Chain::new().with(ensure_subtasks(ensured()).archiving_others()),
+        Chain::new().with(rename_subtask("a", "b")),
+        Chain::new().with(split_subtask("a", [("a", hours(0)), ("c", hours(1))])),
+        Chain::new().with(merge_subtasks(["a", "b"], "a").rewinding(hours(1))),
+        Chain::new().with(convert_cursors(CursorRule::epoch_seconds_to_datetime())),
+        Chain::new().with(convert_cursors(CursorRule::datetime_to_epoch_millis())),
+        Chain::new().with(convert_cursors(CursorRule::granularity(seconds))),
+        Chain::new().with(reset(|_, state| state.contains("a"))),
+        Chain::new().with(retire(|binding, _| binding.resource.is_none())),
+        Chain::new()
+            .with_whole(move_state("a", "b"))
+            .with(flat_to_keyed("a"))
+            .with_whole(set("/a/b", Node::integer(1)).at_root()),
+        Chain::new()
+            .with(rename("/a", "/inc"))
+            .with(remove("/b/a"))
+            .with(set("/snapshot/a/last_count", Node::integer(1)))
+            .with(replace("/a", Node::boolean(true), Node::boolean(false))),
+    ]
 }
