@@ -266,6 +266,37 @@ fn later_it_is_never_ahead_of_what_was_captured() {
     );
 }
 
+fn instant(seconds: i64) -> String {
+    let at = jiff::Timestamp::from_second(1_749_542_400 + seconds).unwrap();
+    format!(r#"{{"cursor":"{at}"}}"#)
+}
+
+proptest::proptest! {
+    #[test]
+    fn one_cursor_is_never_ahead_of_the_subtasks_that_it_is_made_of(
+        lag in 1..100_000_i64,
+        leading in 0..1_000_000_i64,
+        behind in 0..1_000_000_i64,
+    ) {
+        // The late one stands anywhere from where it began up to the leading one.
+        let late = (leading - behind).max(-lag);
+        let chain = one(flat_to_subtasks([
+            ("realtime", NO_LAG),
+            ("lookback", std::time::Duration::from_secs(lag.unsigned_abs())),
+        ]));
+        let progressed = format!(
+            r#"{{"inc":{{"realtime":{},"lookback":{}}}}}"#,
+            instant(leading),
+            instant(late)
+        );
+        let (down, plan) = planned(&chain.back_to(None).unwrap(), &state_of(&progressed)).unwrap();
+        let joined = leading.min(late + lag);
+        proptest::prop_assert_eq!(binding_of(&down), format!(r#"{{"inc":{}}}"#, instant(joined)));
+        let is_within_lag = leading - joined <= lag;
+        proptest::prop_assert_eq!(plan.needed().is_empty(), is_within_lag);
+    }
+}
+
 #[test]
 fn an_authors_own_step_goes_back_as_it_was_told() {
     let step = custom(
