@@ -103,7 +103,9 @@ impl CursorRule {
                 Some(at) if at.granularity() != to => at
                     .with_granularity(to)
                     .map(|at| Some(Cursor::from(at)))
-                    .ok_or_else(|| "is too far from today to be written otherwise".to_owned()),
+                    .ok_or_else(|| {
+                        "is too far from today to be written otherwise; correct it first".to_owned()
+                    }),
                 _ => Ok(None),
             }
         })
@@ -160,7 +162,7 @@ fn to_epoch(cursor: &Cursor, unit_nanoseconds: i128) -> Result<Option<Cursor>, S
     let units = at.as_nanosecond().div_euclid(unit_nanoseconds);
     u64::try_from(units)
         .map(|units| Some(Cursor::integer(units)))
-        .map_err(|_| "is before 1970, where no integer cursor reaches".to_owned())
+        .map_err(|_| "is before 1970, where no integer cursor reaches; give it a later one with a migration of its own first".to_owned())
 }
 
 /// Two rules of one name are one rule.

@@ -189,3 +189,6 @@ impl<R: Rule> fmt::Debug for Transform<R> {
 fn undoing(name: &str) -> String {
     format!("undo-{name}")
 }
+
+#[cfg(test)]
+mod tests;

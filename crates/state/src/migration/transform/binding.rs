@@ -9,8 +9,8 @@ use crate::node::{Node, Object};
 
 /// The state of one state key becomes that of another: a resource was renamed. Of [`Chain::with_whole`](crate::Chain::with_whole).
 ///
-/// With each key goes its form with a backfill counter: `accounts.v2` becomes `customers.v2`. Where the new key has state already, both
-/// stay as they are. Undone by the same the other way. Named `move-state`.
+/// With each key goes its form with a backfill counter: `accounts.v2` becomes `customers.v2`; and so does a request for a backfill.
+/// Where the new key has state already, both stay as they are. Undone by the same the other way. Named `move-state`.
 pub fn move_state(from: impl Into<String>, to: impl Into<String>) -> MoveState {
     MoveState {
         name: "move-state".to_owned(),
@@ -101,8 +101,10 @@ pub(crate) fn moved_key(key: &str, from: &str, to: &str) -> Option<String> {
     (rest.is_empty() || is_counter(rest)).then(|| format!("{to}{rest}"))
 }
 
-/// An object with some keys renamed, at their places; what was `null` under the new names is gone.
+/// An object with some keys renamed, at their places. What was `null` says nothing: it neither moves nor stands in the way.
 fn rename_keys(object: &Object, moves: &[(String, String)]) -> Object {
+    let moving = |(from, _): &&(String, String)| object.present(from).is_some();
+    let moves: Vec<&(String, String)> = moves.iter().filter(moving).collect();
     let entries = object
         .iter()
         .filter(|(key, _)| !moves.iter().any(|(_, to)| to == key))
@@ -136,7 +138,8 @@ impl WholeMigration for MoveState {
     }
 
     fn declares(&self) -> Effects {
-        Effects::NONE.moves(&self.from, &self.to)
+        let requests = format!("/{BACKFILL_REQUESTS}");
+        Effects::NONE.moves(&self.from, &self.to).edits(requests)
     }
 
     fn reverse(&self) -> Option<Box<dyn WholeMigration>> {

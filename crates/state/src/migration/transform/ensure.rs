@@ -1,6 +1,6 @@
 //! An entry for each subtask that is configured, and what becomes of those that are not any more.
 
-use super::shape::{BACKFILL, INC, PARTS, PartShape};
+use super::shape::{BACKFILL, INC, PARTS, PartShape, SNAPSHOT};
 use super::{Never, Rule, Transform, sealed};
 use crate::cursor::Cursor;
 use crate::migration::{Binding, Effects, MigrationError};
@@ -95,7 +95,7 @@ impl EnsureSubtasks {
             let decides = if initial.present(INC.name).is_some() {
                 INC
             } else {
-                PARTS[2]
+                SNAPSHOT
             };
             if decides.entry(&state, name).is_none() && !restore(&mut state, name)? {
                 begin(&mut state, name, initial)?;
@@ -123,7 +123,8 @@ impl EnsureSubtasks {
 
 /// Gives a new subtask its entries. A backfill that it has already goes on, from where it was cut off.
 fn begin(state: &mut Object, name: &str, initial: &Object) -> Result<(), MigrationError> {
-    if let Some(backfill) = BACKFILL.entry(state, name) {
+    let is_incremental = initial.present(INC.name).is_some();
+    if let Some(backfill) = BACKFILL.entry(state, name).filter(|_| is_incremental) {
         let cutoff = backfill.present("cutoff").cloned().ok_or_else(|| {
             BACKFILL.failed_at(
                 Some(name),
@@ -134,7 +135,9 @@ fn begin(state: &mut Object, name: &str, initial: &Object) -> Result<(), Migrati
         return INC.put(state, name, Object::from_iter([("cursor", cutoff)]));
     }
     for part in PARTS {
-        if let Some(entry) = initial.present(part.name).and_then(Node::as_object) {
+        if let Some(entry) = initial.present(part.name).and_then(Node::as_object)
+            && part.entry(state, name).is_none()
+        {
             part.put(state, name, entry.clone())?;
         }
     }
@@ -193,7 +196,7 @@ impl Rule for EnsureSubtasks {
     type Reverse = Never;
 
     fn applies(&self, _: &Binding, state: &Object) -> bool {
-        if PARTS.iter().any(|part| part.is_flat(state)) {
+        if INC.is_flat(state) || SNAPSHOT.is_flat(state) {
             return false;
         }
         // What cannot be ensured is said so by `migrate`.

@@ -1,6 +1,6 @@
 //! From one entry to an entry under a key, and back.
 
-use super::shape::{BACKFILL, INC, PARTS};
+use super::shape::{BACKFILL, INC, PARTS, SNAPSHOT};
 use super::{Rule, Transform, sealed};
 use crate::migration::{Binding, Effects, MigrationError};
 use crate::node::Object;
@@ -15,11 +15,13 @@ pub fn flat_to_keyed(key: impl Into<String>) -> Transform<FlatToKeyed> {
         FlatToKeyed {
             key: key.into(),
             is_marking: false,
+            is_of_snapshots: false,
         },
     )
 }
 
-/// `inc: {<key>: {cursor}}` becomes `inc: {cursor}`, and so do an unfinished backfill and a snapshot of that key.
+/// `inc: {<key>: {cursor}}` becomes `inc: {cursor}`, and so do an unfinished backfill and a snapshot of that key. A part without
+/// entries, as finished backfills leave it, goes.
 ///
 /// A binding with other subtasks is refused, unless [`dropping_others`](Transform::dropping_others) gives them up; one without that key
 /// has the old shape of something else, and is left alone. To carry all of them on, from the earliest of their cursors, there is
@@ -39,6 +41,8 @@ pub fn keyed_to_flat(key: impl Into<String>) -> Transform<KeyedToFlat> {
 pub struct FlatToKeyed {
     key: String,
     is_marking: bool,
+    /// Whether a snapshot moves too, as it does where this undoes [`keyed_to_flat`].
+    is_of_snapshots: bool,
 }
 
 /// See [`keyed_to_flat`].
@@ -76,8 +80,9 @@ impl Rule for FlatToKeyed {
     }
 
     fn migrate(&self, _: &Binding, mut state: Object) -> Result<Object, MigrationError> {
-        for part in [INC, BACKFILL] {
-            if part.is_flat(&state) {
+        for part in PARTS {
+            let is_moved = part != SNAPSHOT || self.is_of_snapshots;
+            if is_moved && part.is_flat(&state) {
                 let entry = part.take_flat(&mut state)?;
                 part.put(&mut state, &self.key, entry)?;
             }
@@ -101,8 +106,13 @@ impl Rule for FlatToKeyed {
         } else {
             ""
         };
+        let snapshots = if self.is_of_snapshots {
+            ", snapshots too"
+        } else {
+            ""
+        };
         format!(
-            "the flat entry becomes that of subtask {}{marking}",
+            "the flat entry becomes that of subtask {}{marking}{snapshots}",
             self.key
         )
     }
@@ -137,7 +147,7 @@ impl Rule for KeyedToFlat {
                 None if part.subtasks(&state).next().is_some() => {
                     state.remove(part.name);
                 }
-                None => {}
+                None => part.remove_empty(&mut state),
             }
         }
         Ok(state)
@@ -155,6 +165,7 @@ impl Rule for KeyedToFlat {
         (!self.is_dropping).then(|| FlatToKeyed {
             key: self.key.clone(),
             is_marking: false,
+            is_of_snapshots: true,
         })
     }
 

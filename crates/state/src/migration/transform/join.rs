@@ -16,7 +16,8 @@ use crate::node::{Node, Object};
 /// `inc: {cursor}` becomes an entry for each subtask, whose cursor is earlier by its lag.
 ///
 /// Lags need a date-time cursor, and are declared as a rewind. Backfills stay as they are. Undone by one cursor, the earliest of
-/// them with their lags taken off. Named `flat-to-subtasks`.
+/// them with their lags taken off; where all of them lag nothing tells how far had been read, and there is no reverse.
+/// Named `flat-to-subtasks`.
 pub fn flat_to_subtasks<S: Into<String>>(
     subtasks: impl IntoIterator<Item = (S, Duration)>,
 ) -> Transform<Split> {
@@ -109,6 +110,14 @@ impl Split {
         }
     }
 
+    /// A name that stands for two subtasks.
+    fn repeated(&self) -> Option<&str> {
+        let mut names = self.into.iter().map(|(name, _)| name.as_str()).enumerate();
+        let is_repeated =
+            |(at, name): &(usize, &str)| self.into[..*at].iter().any(|(theirs, _)| theirs == name);
+        names.find(is_repeated).map(|(_, name)| name)
+    }
+
     /// The entries that come of one.
     fn entries(&self, entry: &Object) -> Result<Vec<(&str, Object)>, MigrationError> {
         let from = self.from.as_deref();
@@ -156,6 +165,11 @@ impl Rule for Split {
         if self.into.is_empty() {
             return Err(INC.failed("would be split into no subtask at all; name at least one"));
         }
+        if let Some(name) = self.repeated() {
+            return Err(INC.failed(format!(
+                "would be split into two subtasks named `{name}`; give each a name of its own"
+            )));
+        }
         let Some(from) = &self.from else {
             let entry = INC.take_flat(&mut state)?;
             for (name, entry) in self.entries(&entry)? {
@@ -199,6 +213,9 @@ impl Rule for Split {
     }
 
     fn reverse(&self) -> Option<Join> {
+        if !self.into.iter().any(|(_, lag)| lag.is_zero()) {
+            return None;
+        }
         let longest = self
             .into
             .iter()
@@ -246,11 +263,15 @@ impl Join {
     }
 
     /// The entry with the earliest cursor, lags taken off. Between equal ones, one that never lagged keeps its text.
+    ///
+    /// One that lags reads again what another has read. Without that other one, nothing beyond its own cursor was read.
     fn earliest(present: &[(&str, Duration, &Object)]) -> Result<Object, MigrationError> {
         let mut earliest: Option<(Cursor, Duration, &Object)> = None;
+        let leads = present.iter().any(|(_, lag, _)| lag.is_zero());
         for (name, lag, entry) in present {
+            let lag = if leads { *lag } else { Duration::ZERO };
             let cursor = cursor_of(entry, Some(name))?;
-            let cursor = later_by(&cursor, *lag).ok_or_else(|| {
+            let cursor = later_by(&cursor, lag).ok_or_else(|| {
                 INC.failed_at(
                     Some(name),
                     "cursor",
@@ -271,7 +292,7 @@ impl Join {
                 },
             };
             if is_earlier {
-                earliest = Some((cursor, *lag, entry));
+                earliest = Some((cursor, lag, entry));
             }
         }
         let (cursor, lag, entry) =
@@ -334,6 +355,10 @@ impl Rule for Join {
                 .collect();
             let entry = match (part == INC, names.as_slice()) {
                 (true, _) => joined.clone(),
+                (false, []) if self.to.is_none() => {
+                    part.remove_empty(&mut state);
+                    continue;
+                }
                 (false, []) => continue,
                 (false, [name]) => part.entry(&state, name).cloned().unwrap_or_default(),
                 (false, [first, second, ..]) => {
@@ -363,12 +388,17 @@ impl Rule for Join {
             Duration::ZERO => Effects::NONE,
             rewind => Effects::NONE.rewind(rewind),
         };
-        // Those that lag reread what another had read already: nothing is missed when they stop.
         let From::Named(names) = &self.from else {
             return effects;
         };
-        let lagging = names.iter().filter(|(_, lag)| !lag.is_zero());
-        lagging.fold(effects, |effects, (name, _)| effects.drops_subtask(name))
+        // One that lags reads again what another has read: nothing is missed when it stops. And one of them that all
+        // the others become has the earliest cursor of all, so that it carries on each that goes.
+        let stays = |name: &str| self.to.as_deref() == Some(name);
+        let into_one_of_them = names.iter().any(|(name, _)| stays(name));
+        let gone = names
+            .iter()
+            .filter(|(name, lag)| !stays(name) && (into_one_of_them || !lag.is_zero()));
+        gone.fold(effects, |effects, (name, _)| effects.drops_subtask(name))
     }
 
     fn reverse(&self) -> Option<super::Never> {

@@ -63,10 +63,14 @@ impl Transform<Edit> {
 impl Edit {
     fn is_due(&self, state: &Object) -> bool {
         match &self.0 {
-            Kind::Set(pointer, value) => at(state, pointer) != Some(value),
+            Kind::Set(pointer, value) => {
+                !at(state, pointer).unwrap_or(&Node::Null).same_state(value)
+            }
             Kind::Remove(pointer) => at(state, pointer).is_some(),
             Kind::Rename(from, to) => from != to && at(state, from).is_some(),
-            Kind::Replace(pointer, from, _) => at(state, pointer) == Some(from),
+            Kind::Replace(pointer, from, _) => {
+                at(state, pointer).is_some_and(|there| there.same_state(from))
+            }
         }
     }
 

@@ -77,7 +77,10 @@ impl PartShape {
         }
     }
 
-    /// Puts entries of subtasks into the part; those of other subtasks stay.
+    /// Puts the entry of a subtask into the part; those of other subtasks stay.
+    ///
+    /// # Errors
+    /// When the name is reserved, and where something stands already: what is there is not taken for nothing.
     pub(super) fn put(
         self,
         state: &mut Object,
@@ -85,18 +88,43 @@ impl PartShape {
         entry: Object,
     ) -> Result<(), MigrationError> {
         check_subtask_name(subtask).map_err(|error| self.failed(error.message))?;
-        match self.of_mut(state) {
-            Some(part) => {
-                part.insert(subtask, entry);
-            }
+        if self.is_flat(state) {
+            return Err(self.failed(format!(
+                "it has an entry of its own, and the subtask `{subtask}` cannot stand beside it; \
+                 give that entry a key first, as `flat_to_keyed` does"
+            )));
+        }
+        match state.present(self.name) {
             None => {
-                state.insert(
-                    self.name,
-                    Object::from_iter([(subtask, Node::Object(entry))]),
-                );
+                let part = Object::from_iter([(subtask, Node::Object(entry))]);
+                state.insert(self.name, part);
+                return Ok(());
+            }
+            Some(Node::Object(part)) if part.present(subtask).is_none() => {}
+            Some(Node::Object(_)) => {
+                return Err(self.failed(format!(
+                    "it has something under the name of the subtask `{subtask}` already, and nothing tells which of the two \
+                     is ahead; remove one of them"
+                )));
+            }
+            Some(_) => {
+                return Err(self.failed(
+                    "it is no object, so that no subtask can be put into it; correct it with a migration of its own",
+                ));
             }
         }
+        if let Some(part) = self.of_mut(state) {
+            part.insert(subtask, entry);
+        }
         Ok(())
+    }
+
+    /// Removes a part that holds no entry: a flat state says so by not having it.
+    pub(super) fn remove_empty(self, state: &mut Object) {
+        let holds_nothing = |part: &Object| part.iter().all(|(_, node)| node.is_null());
+        if self.of(state).is_some_and(holds_nothing) {
+            state.remove(self.name);
+        }
     }
 
     /// Takes the entry of a subtask out of the state.
