@@ -50,15 +50,20 @@ impl Verdict {
 struct State {
     running: ResourceState,
     archived: Option<ResourceState>,
+    /// Whether nothing is put aside that cannot be read. Put there by somebody else, it is a member like others.
+    has_readable_archive: bool,
 }
 
 impl State {
     fn read(state_key: &str, node: &Node) -> Result<State, crate::model::ModelError> {
         let running = ResourceState::decode(state_key, node)?;
-        let archive = node.as_object().and_then(|state| state.get(ARCHIVE));
-        // Put there by somebody else it is a member like others.
+        let archive = node.as_object().and_then(|state| state.present(ARCHIVE));
         let archived = archive.and_then(|archive| ResourceState::decode(state_key, archive).ok());
-        Ok(State { running, archived })
+        Ok(State {
+            running,
+            has_readable_archive: archive.is_none() || archived.is_some(),
+            archived,
+        })
     }
 
     /// Everything that stands somewhere, running or put aside.
@@ -129,22 +134,60 @@ impl Change<'_> {
             migration: self.migration(),
             source,
         })?;
+        let old = State::read(self.state_key, before.unwrap_or(&Node::Null));
+        // What is put aside is compared like what runs, where it can be read.
+        let archive = match &old {
+            Ok(old) if old.has_readable_archive && new.has_readable_archive => ARCHIVE,
+            _ => PARTS[0],
+        };
+        let [inc, backfill, snapshot] = PARTS;
         if let (Some(Node::Object(before)), Node::Object(after)) = (before, after)
             && self.checks.has(Check::SiblingsKept)
-            && let Some(pointer) = changed_member(before, after, &PARTS, self.effects.edited())
+            && let Some(pointer) = changed_member(
+                before,
+                after,
+                &[inc, backfill, snapshot, archive],
+                self.effects.edited(),
+            )
         {
             return Err(self.sibling_lost(pointer));
         }
-        let before = before.unwrap_or(&Node::Null);
-        match State::read(self.state_key, before) {
-            Ok(old) => self.compared(&old, &new),
-            Err(_) => Ok(made_of_unreadable(before, &new.running, after)),
+        if archive == ARCHIVE
+            && self.checks.has(Check::SiblingsKept)
+            && let Some(pointer) = self.changed_in_archive(before, after)
+        {
+            return Err(self.sibling_lost(pointer));
         }
+        match old {
+            Ok(old) => self.compared(&old, &new),
+            Err(_) => Ok(made_of_unreadable(
+                before.unwrap_or(&Node::Null),
+                &new.running,
+                after,
+            )),
+        }
+    }
+
+    /// The first member of the archive that is none of its parts, and is not what it was.
+    fn changed_in_archive(&self, before: Option<&Node>, after: &Node) -> Option<String> {
+        let archive = |state: Option<&Node>| {
+            let archive =
+                state.and_then(|state| state.as_object()?.get(ARCHIVE)?.as_object().cloned());
+            archive.unwrap_or_default()
+        };
+        let changed = changed_member(&archive(before), &archive(Some(after)), &PARTS, &[])?;
+        let pointer = format!("/{ARCHIVE}{changed}");
+        let is_declared = self
+            .effects
+            .edited()
+            .iter()
+            .any(|edit| covers(edit, &pointer));
+        (!is_declared).then_some(pointer)
     }
 
     fn compared(&self, old: &State, new: &State) -> Result<Verdict, Refused> {
         if self.checks.has(Check::SiblingsKept) {
-            self.check_unknown_members(&old.running, &new.running)?;
+            self.check_unknown_members(old, new)?;
         }
         // Cursors that became another type are held against what the declared rules make of the old ones.
         let by_rule: Vec<Option<Cursor>> = old
@@ -161,23 +204,47 @@ impl Change<'_> {
             .backfills()
             .map(|(name, entry)| (name, &entry.cutoff))
             .collect();
-        let fresh = self.fresh(old, new);
-        let moves = cursors::moves(Between {
+        let fresh = self.fresh(old, new, &before);
+        let mut moves = cursors::moves(Between {
             before: &before,
             after: &after,
             fresh: &fresh,
             origin: &origin,
             effects: self.effects,
         });
-        self.check_cursors(&moves)?;
-        let starts_again = self.check_backfills(old, new, &fresh)?;
+        moves.back.extend(self.cut_off(old));
+        let (lost, mut again) = self.unmatched(old, new);
+        again.retain(|(name, _)| !fresh.contains(name));
+        let restarted = |name: Option<&str>| {
+            self.effects.starts_over()
+                && again.iter().any(|(theirs, _)| *theirs == name)
+                && covers_itself(new, name)
+        };
+        let ahead: Vec<(Option<&str>, Distance)> = moves
+            .ahead
+            .iter()
+            .filter(|(name, _)| !restarted(*name))
+            .copied()
+            .collect();
+        self.check_cursors(&moves, &ahead)?;
+        self.check_backfills(&lost, &again, new)?;
         if self.checks.has(Check::SnapshotKept) {
             self.check_snapshots(old, new)?;
         }
-        let mut verdict = self.outcome(&moves, starts_again);
+        let mut verdict = self.outcome(&moves, &ahead, !again.is_empty());
         verdict.notes.extend(archived(old, new));
         verdict.notes.extend(self.conversions(old));
         Ok(verdict)
+    }
+
+    /// What the declared rules cut off, where the old and the new cursor cannot be compared.
+    fn cut_off<'a>(&self, old: &'a State) -> Vec<(Option<&'a str>, Distance)> {
+        let by_rule = old.cursors().filter_map(|(name, cursor)| {
+            let undone = cursors::undone(&self.as_compared(cursor)?, self.effects)?;
+            let is_earlier = undone.compare(cursor) == Some(Ordering::Less);
+            is_earlier.then(|| (name, cursors::distance(cursor, &undone)))
+        });
+        by_rule.collect()
     }
 
     /// What a cursor is compared as, where its type changes by a declared rule.
@@ -195,48 +262,54 @@ impl Change<'_> {
             .collect()
     }
 
-    fn outcome(&self, moves: &Moves<'_>, starts_again: bool) -> Verdict {
-        let (outcome, needs) =
-            if moves.ahead.is_some() && !starts_again || moves.uncovered.is_some() {
-                (Outcome::Skip, Some(ConsentKind::Skip))
-            } else if starts_again || !moves.dropped.is_empty() {
-                (Outcome::Backfill, Some(ConsentKind::Backfill))
-            } else if moves.unordered {
-                (Outcome::Unknown, Some(ConsentKind::Unknown))
-            } else if !moves.back.is_empty() {
-                let mut back = moves.back.iter();
-                let declared = back.all(|(_, by)| by.is_declared_rewind(self.effects));
-                (Outcome::Rewind, (!declared).then_some(ConsentKind::Rewind))
-            } else {
-                (Outcome::Rewrite, None)
-            };
+    fn outcome(
+        &self,
+        moves: &Moves<'_>,
+        ahead: &[(Option<&str>, Distance)],
+        starts_again: bool,
+    ) -> Verdict {
+        let (outcome, needs) = if !ahead.is_empty() || moves.uncovered.is_some() {
+            (Outcome::Skip, Some(ConsentKind::Skip))
+        } else if starts_again || !moves.dropped.is_empty() {
+            (Outcome::Backfill, Some(ConsentKind::Backfill))
+        } else if moves.unordered {
+            (Outcome::Unknown, Some(ConsentKind::Unknown))
+        } else if !moves.back.is_empty() {
+            let mut back = moves.back.iter();
+            let declared = back.all(|(_, by)| by.is_declared_rewind(self.effects));
+            (Outcome::Rewind, (!declared).then_some(ConsentKind::Rewind))
+        } else {
+            (Outcome::Rewrite, None)
+        };
         Verdict {
             outcome,
-            notes: show::notes(moves, starts_again),
+            notes: show::notes(moves, ahead, starts_again),
             needs,
         }
     }
 
-    fn check_cursors(&self, moves: &Moves<'_>) -> Result<(), Refused> {
+    fn check_cursors(
+        &self,
+        moves: &Moves<'_>,
+        ahead: &[(Option<&str>, Distance)],
+    ) -> Result<(), Refused> {
         if let Some((name, before, after)) = moves.kind
             && self.checks.has(Check::CursorKindKept)
             && !self.effects.may_change_cursor_kind()
         {
             return Err(self.kind_changed(pointer("inc", name, "cursor"), before, after));
         }
-        let Some((name, by)) = moves.ahead else {
+        let undeclared = ahead
+            .iter()
+            .find(|(_, by)| !by.is_declared_forward(self.effects));
+        let Some((name, by)) = undeclared.filter(|_| self.checks.has(Check::CursorProvenance))
+        else {
             return Ok(());
         };
-        if by.is_declared_forward(self.effects)
-            || self.effects.starts_over()
-            || !self.checks.has(Check::CursorProvenance)
-        {
-            return Ok(());
-        }
         Err(Refused::CursorProvenance {
             migration: self.migration(),
             state_key: self.state_key.to_owned(),
-            pointer: pointer("inc", name, "cursor"),
+            pointer: pointer("inc", *name, "cursor"),
             by: match by {
                 Distance::Unmeasured => "ahead of everything that was captured".to_owned(),
                 by => format!("forward by {by}"),
@@ -244,49 +317,72 @@ impl Change<'_> {
         })
     }
 
-    /// Whether a backfill starts again, as declared.
+    /// Whether backfills are lost, or start again, as declared.
     fn check_backfills(
         &self,
-        old: &State,
+        lost: &[(Option<&str>, &Backfill)],
+        again: &[(Option<&str>, &Backfill)],
         new: &State,
-        fresh: &[Option<&str>],
-    ) -> Result<bool, Refused> {
-        for (name, entry) in old.backfills() {
-            let goes_on = new
-                .backfills()
-                .any(|(_, theirs)| self.same_backfill(entry, theirs));
-            if goes_on || self.effects.drops(name) {
-                continue;
-            }
+    ) -> Result<(), Refused> {
+        for (name, entry) in lost.iter().filter(|(name, _)| !self.effects.drops(*name)) {
             if self.checks.has(Check::CursorKindKept) {
-                self.check_cutoff_kind(name, entry, new)?;
+                self.check_cutoff_kind(*name, entry, new)?;
             }
             if !self.effects.starts_over() && self.checks.has(Check::BackfillKept) {
                 return Err(Refused::BackfillLost {
                     migration: self.migration(),
                     state_key: self.state_key.to_owned(),
-                    pointer: part_pointer("backfill", name),
+                    pointer: part_pointer("backfill", *name),
                 });
             }
         }
-        let mut again = false;
-        for (name, entry) in new.backfills() {
-            let continued = old
-                .backfills()
-                .any(|(_, theirs)| self.same_backfill(theirs, entry));
-            if continued || fresh.contains(&name) {
-                continue;
-            }
-            if !self.effects.starts_over() && self.checks.has(Check::BackfillKept) {
-                return Err(Refused::BackfillReopened {
+        match again.first() {
+            Some((name, _))
+                if !self.effects.starts_over() && self.checks.has(Check::BackfillKept) =>
+            {
+                Err(Refused::BackfillReopened {
                     migration: self.migration(),
                     state_key: self.state_key.to_owned(),
-                    pointer: part_pointer("backfill", name),
-                });
+                    pointer: part_pointer("backfill", *name),
+                })
             }
-            again = true;
+            _ => Ok(()),
         }
-        Ok(again)
+    }
+
+    /// The backfills that nothing goes on with, and those that go on with nothing.
+    ///
+    /// Each goes on once: under its own name, or under another if that name is gone from the cursors too.
+    fn unmatched<'o, 'n>(
+        &self,
+        old: &'o State,
+        new: &'n State,
+    ) -> (
+        Vec<(Option<&'o str>, &'o Backfill)>,
+        Vec<(Option<&'n str>, &'n Backfill)>,
+    ) {
+        let mut unmatched: Vec<_> = new.backfills().collect();
+        // From the end, so that states in the same order are gone through once.
+        let mut take = |fits: &dyn Fn(Option<&str>, &Backfill) -> bool| {
+            let place = unmatched
+                .iter()
+                .rposition(|(name, entry)| fits(*name, entry));
+            place.map(|place| unmatched.remove(place)).is_some()
+        };
+        let entries: Vec<_> = old.backfills().collect();
+        let mut left: Vec<_> = entries
+            .into_iter()
+            .rev()
+            .filter(|(name, entry)| {
+                !take(&|theirs, of| theirs == *name && self.same_backfill(entry, of))
+            })
+            .collect();
+        let is_gone = |name: Option<&str>| !new.cursors().any(|(theirs, _)| theirs == name);
+        left.retain(|(name, entry)| {
+            !(is_gone(*name) && take(&|_, of| self.same_backfill(entry, of)))
+        });
+        left.reverse();
+        (left, unmatched)
     }
 
     /// A cutoff that only differs in how it is written: the same page for ever, on a source that is particular.
@@ -331,19 +427,15 @@ impl Change<'_> {
     }
 
     /// Members of an entry that the model does not know go where the entry goes.
-    fn check_unknown_members(
-        &self,
-        old: &ResourceState,
-        new: &ResourceState,
-    ) -> Result<(), Refused> {
-        for (part, name, members) in old.unknown.of_entries() {
+    fn check_unknown_members(&self, old: &State, new: &State) -> Result<(), Refused> {
+        for (part, name, members) in old.all().flat_map(|state| state.unknown.of_entries()) {
             if self.effects.drops(name) {
                 continue;
             }
             for (key, node) in members.iter() {
                 let mut candidates = new
-                    .unknown
-                    .of_entries()
+                    .all()
+                    .flat_map(|state| state.unknown.of_entries())
                     .filter(|(theirs, ..)| *theirs == part);
                 let kept = candidates
                     .any(|(.., theirs)| theirs.get(key).is_some_and(|there| there == node));
@@ -365,17 +457,23 @@ impl Change<'_> {
     ///
     /// They carry nothing on, and they miss nothing. The flat entry can be one only where there was none of any kind. One that had a backfill
     /// under its name and no cursor yet, from a start that was interrupted, is such a one too.
-    fn fresh<'a>(&self, old: &State, new: &'a State) -> Vec<Option<&'a str>> {
+    fn fresh<'a>(&self, old: &State, new: &'a State, before: &[Named<'_>]) -> Vec<Option<&'a str>> {
+        let is_there = |name: Option<&str>| before.iter().any(|(theirs, _)| *theirs == name);
+        let gone: Vec<&Cursor> = before
+            .iter()
+            .filter(|(name, _)| !new.cursors().any(|(theirs, _)| theirs == *name))
+            .map(|(_, cursor)| *cursor)
+            .collect();
         let is_fresh = |(name, entry): &(Option<&'a str>, &Backfill)| {
-            let was_there = old.cursors().any(|(theirs, _)| theirs == *name)
-                || name.is_none() && old.cursors().next().is_some();
+            let was_there = is_there(*name) || name.is_none() && !before.is_empty();
             let continues_another = old
                 .backfills()
                 .any(|(theirs, of)| theirs != *name && self.same_backfill(of, entry));
-            let mut cursors = new.cursors().filter(|(theirs, _)| theirs == name);
-            let covered = cursors
-                .all(|(_, cursor)| cursor.compare(&entry.cutoff).is_some_and(Ordering::is_le));
-            !was_there && !continues_another && covered
+            // A cursor where one is gone carries that one on.
+            let carries_on = new
+                .cursors()
+                .any(|(theirs, cursor)| theirs == *name && gone.contains(&cursor));
+            !was_there && !continues_another && !carries_on && covers_itself(new, *name)
         };
         new.backfills()
             .filter(is_fresh)
@@ -440,6 +538,18 @@ fn archived(old: &State, new: &State) -> Vec<String> {
         .into_iter()
         .map(|name| format!("subtask `{name}` resumes from the archive"));
     aside.chain(back).collect()
+}
+
+/// Whether a subtask's backfill reads all up to where its cursor begins.
+fn covers_itself(state: &State, name: Option<&str>) -> bool {
+    let cutoff = state
+        .backfills()
+        .find(|(theirs, _)| *theirs == name)
+        .map(|(_, entry)| &entry.cutoff);
+    let mut cursors = state.cursors().filter(|(theirs, _)| *theirs == name);
+    cutoff.is_some_and(|cutoff| {
+        cursors.all(|(_, cursor)| cursor.compare(cutoff).is_some_and(Ordering::is_le))
+    })
 }
 
 /// The names of migrations, for a message.
@@ -526,12 +636,19 @@ fn is_default(key: &str, node: &Node) -> bool {
     node.is_null() || key == "is_connector_initiated" && *node == Node::boolean(false)
 }
 
+/// Removes what is at the pointer, and the objects that are empty then: they may have been made for it.
 fn remove(node: &mut Node, pointer: &str) {
-    let Some((parent, token)) = pointer.rsplit_once('/') else {
-        return;
-    };
-    if let Some(parent) = node.pointer_mut(parent).and_then(Node::as_object_mut) {
-        parent.remove(&token.replace("~1", "/").replace("~0", "~"));
+    let mut pointer = pointer;
+    while let Some((parent, token)) = pointer.rsplit_once('/') {
+        let Some(object) = node.pointer_mut(parent).and_then(Node::as_object_mut) else {
+            pointer = parent;
+            continue;
+        };
+        object.remove(&token.replace("~1", "/").replace("~0", "~"));
+        if !object.is_empty() {
+            return;
+        }
+        pointer = parent;
     }
 }
 

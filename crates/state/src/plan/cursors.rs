@@ -29,8 +29,8 @@ pub(super) enum Distance {
 pub(super) struct Moves<'a> {
     /// How far each went back, its subtask's name with it.
     pub(super) back: Vec<(Option<&'a str>, Distance)>,
-    /// A cursor later than all that it can have been made from.
-    pub(super) ahead: Option<(Option<&'a str>, Distance)>,
+    /// Cursors later than all that they can have been made from.
+    pub(super) ahead: Vec<(Option<&'a str>, Distance)>,
     /// A cursor that no other carries on from where it was.
     pub(super) uncovered: Option<(Option<&'a str>, Distance)>,
     /// Cursors that cannot be ordered.
@@ -109,7 +109,7 @@ impl<'a> Moves<'a> {
             None => self.unordered = true,
             Some(Ordering::Equal) => {}
             Some(Ordering::Less) => self.back.push((name, distance(old, new))),
-            Some(Ordering::Greater) => self.ahead = Some((name, distance(new, old))),
+            Some(Ordering::Greater) => self.ahead.push((name, distance(new, old))),
         }
     }
 
@@ -127,7 +127,7 @@ impl<'a> Moves<'a> {
         let begins = gone.is_empty();
         let from = if begins { sources } else { gone };
         if from.is_empty() {
-            self.ahead = Some((name, Distance::Unmeasured));
+            self.ahead.push((name, Distance::Unmeasured));
             return;
         }
         if !begins {
@@ -147,7 +147,7 @@ impl<'a> Moves<'a> {
             .map(|(_, old)| *old);
         let nearest = not_earlier.min_by(|a, b| a.compare(b).unwrap_or(Ordering::Equal));
         match nearest {
-            None => self.ahead = Some((name, distance(new, latest))),
+            None => self.ahead.push((name, distance(new, latest))),
             Some(_) if begins => self.new.push(name),
             Some(old) if new.compare(old) == Some(Ordering::Equal) => {}
             Some(old) => self.back.push((name, distance(old, new))),
@@ -213,12 +213,23 @@ pub(super) fn converted(cursor: &Cursor, effects: &Effects) -> Option<Cursor> {
     converted
 }
 
+/// What a converted cursor becomes when the rules are undone; `None` where one cannot be.
+pub(super) fn undone(converted: &Cursor, effects: &Effects) -> Option<Cursor> {
+    effects
+        .rules()
+        .iter()
+        .rev()
+        .try_fold(converted.clone(), |cursor, rule| {
+            rule.reversed()?.apply(&cursor).ok()?
+        })
+}
+
 /// The latest of cursors that can be compared with each other.
 fn latest<'c>(cursors: impl Iterator<Item = &'c Cursor>) -> Option<&'c Cursor> {
     cursors.max_by(|a, b| a.compare(b).unwrap_or(Ordering::Equal))
 }
 
-fn distance(later: &Cursor, earlier: &Cursor) -> Distance {
+pub(super) fn distance(later: &Cursor, earlier: &Cursor) -> Distance {
     if let (Some(later), Some(earlier)) = (later.timestamp(), earlier.timestamp()) {
         let between = later.duration_since(earlier);
         return Duration::try_from(between).map_or(Distance::Unmeasured, Distance::Time);

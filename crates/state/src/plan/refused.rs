@@ -22,8 +22,9 @@ pub enum Refused {
     },
     /// A member changed that the migration is not about.
     #[error(
-        "migration `{migration}` changes `{pointer}` of binding `{state_key}`; keep that member, or declare \
-         `edits(\"{pointer}\")` if changing it is meant"
+        "migration `{migration}` changes `{pointer}` of {}; keep that member, or declare \
+         `edits(\"{pointer}\")` if changing it is meant",
+        holder(.state_key)
     )]
     SiblingLost {
         /// The steps.
@@ -175,6 +176,13 @@ fn flags(needed: &[Consent]) -> String {
         named.join(" ")
     } else {
         format!("{} and {more} more", named.join(" "))
+    }
+}
+
+fn holder(state_key: &str) -> String {
+    match state_key {
+        "" => "the connector state".to_owned(),
+        key => format!("binding `{key}`"),
     }
 }
 

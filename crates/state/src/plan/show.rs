@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::cursors::Moves;
+use super::cursors::{Distance, Moves};
 use super::example::{Example, Sign};
 use super::{BindingPlan, Group, Outcome, Plan, WHOLE_STATE};
 use crate::node::{Node, Object};
@@ -106,7 +106,11 @@ pub(super) fn same_shape(one: Option<&Node>, other: Option<&Node>) -> bool {
 }
 
 /// What is to be said of moved cursors, one line each.
-pub(super) fn notes(moves: &Moves<'_>, starts_again: bool) -> Vec<String> {
+pub(super) fn notes(
+    moves: &Moves<'_>,
+    ahead: &[(Option<&str>, Distance)],
+    starts_again: bool,
+) -> Vec<String> {
     let mut notes = Vec::new();
     for (name, by) in &moves.back {
         notes.push(format!(
@@ -114,10 +118,10 @@ pub(super) fn notes(moves: &Moves<'_>, starts_again: bool) -> Vec<String> {
             cursor(*name)
         ));
     }
-    if let Some((name, by)) = moves.ahead.filter(|_| !starts_again) {
+    for (name, by) in ahead {
         notes.push(format!(
             "{} moves forward by {}, and misses that",
-            cursor(name),
+            cursor(*name),
             by
         ));
     }

@@ -592,3 +592,105 @@ fn flat_to_keyed_is_a_rewrite_for_every_kind_of_cursor() {
         }
     }
 }
+
+#[test]
+fn each_unfinished_backfill_goes_on_once_and_under_its_own_name() {
+    for (what, before, after, code) in [
+        (
+            "two that are alike become one",
+            r#"{"inc":{"a":{"cursor":5},"b":{"cursor":5}},"backfill":{"a":{"cutoff":5},"b":{"cutoff":5}}}"#,
+            r#"{"inc":{"a":{"cursor":5},"b":{"cursor":5}},"backfill":{"a":{"cutoff":5}}}"#,
+            "backfill-lost",
+        ),
+        (
+            "one moves to a subtask that had finished",
+            r#"{"inc":{"a":{"cursor":5},"b":{"cursor":5}},"backfill":{"a":{"cutoff":5}}}"#,
+            r#"{"inc":{"a":{"cursor":5},"b":{"cursor":5}},"backfill":{"b":{"cutoff":5}}}"#,
+            "backfill-lost",
+        ),
+        (
+            "a finished one begins under the new name",
+            r#"{"inc":{"cursor":5}}"#,
+            r#"{"inc":{"a":{"cursor":5}},"backfill":{"a":{"cutoff":9}}}"#,
+            "backfill-reopened",
+        ),
+    ] {
+        let refused = changed(before, after, Effects::NONE).expect_err(what);
+        assert_eq!(refused.code(), code, "{what}: {refused}");
+    }
+    let before = r#"{"inc":{"cursor":5},"backfill":{"a":{"cutoff":5}}}"#;
+    let after = r#"{"inc":{"a":{"cursor":5}},"backfill":{"a":{"cutoff":5}}}"#;
+    let group = changed(before, after, Effects::NONE).unwrap();
+    assert_eq!((group.outcome, group.needs), (Outcome::Rewrite, None));
+}
+
+#[test]
+fn a_backfill_of_one_subtask_does_not_hide_what_another_skips() {
+    let before = r#"{"inc":{"a":{"cursor":5},"b":{"cursor":3}}}"#;
+    let after = r#"{"inc":{"a":{"cursor":9},"b":{"cursor":9}},"backfill":{"a":{"cutoff":9}}}"#;
+    let refused = changed(before, after, Effects::NONE.backfill()).unwrap_err();
+    assert_eq!(refused.code(), "cursor-provenance");
+    assert!(refused.to_string().contains("`/inc/b/cursor`"), "{refused}");
+    let declared = Effects::NONE.backfill().forward_by(6);
+    let group = changed(before, after, declared).unwrap();
+    assert_eq!(group.outcome, Outcome::Skip, "{:?}", group.notes);
+}
+
+#[test]
+fn what_is_put_aside_is_compared_like_what_runs() {
+    let running = r#"{"inc":{"a":{"cursor":5},"b":{"cursor":3,"seen":true}},"backfill":{"b":{"cutoff":3,"next_page":"p"}}}"#;
+    let aside = r#"{"inc":{"a":{"cursor":5}},"archived":{"inc":{"b":{"cursor":3,"seen":true}},"backfill":{"b":{"cutoff":3,"next_page":"p"}}}}"#;
+    for (before, after) in [(running, aside), (aside, running)] {
+        let group = changed(before, after, Effects::NONE).unwrap();
+        assert_eq!((group.outcome, group.needs), (Outcome::Rewrite, None));
+    }
+    for (what, from, to) in [
+        ("sibling-lost", r#","seen":true"#, ""),
+        ("cursor-provenance", r#""cursor":3"#, r#""cursor":4"#),
+        ("backfill-lost", r#","next_page":"p""#, ""),
+    ] {
+        let refused = changed(running, &aside.replace(from, to), Effects::NONE).expect_err(what);
+        assert_eq!(refused.code(), what, "{refused}");
+    }
+    let noted = aside.replace(r#""archived":{"#, r#""archived":{"notes":1,"#);
+    let refused = changed(&noted, aside, Effects::NONE).unwrap_err();
+    assert!(
+        matches!(&refused, Refused::SiblingLost { pointer, .. } if pointer == "/archived/notes"),
+        "{refused}"
+    );
+    let refused = changed(aside, r#"{"inc":{"a":{"cursor":5}}}"#, Effects::NONE).unwrap_err();
+    assert_eq!(refused.code(), "sibling-lost");
+}
+
+#[test]
+fn an_edit_may_make_and_unmake_the_objects_around_it() {
+    let (bare, edited) = (
+        r#"{"inc":{"cursor":5}}"#,
+        r#"{"inc":{"cursor":5},"w":{"x":{"y":1}}}"#,
+    );
+    for (before, after) in [(bare, edited), (edited, bare)] {
+        assert!(changed(before, after, Effects::NONE.edits("/w/x/y")).is_ok());
+        assert!(changed(before, after, Effects::NONE.edits("/w/x/z")).is_err());
+    }
+}
+
+#[test]
+fn a_fraction_that_a_conversion_cuts_off_is_a_rewind_and_declared_as_one() {
+    use crate::migration::CursorRule;
+    use crate::migration::transform::convert_cursors;
+    let chain = Chain::new().with(convert_cursors(CursorRule::datetime_to_epoch_seconds()));
+    for (cursor, outcome) in [
+        ("2025-06-10T08:00:00.250Z", Outcome::Rewind),
+        ("2025-06-10T08:00:00Z", Outcome::Rewrite),
+    ] {
+        let before = state_of(&format!(r#"{{"inc":{{"cursor":"{cursor}"}}}}"#));
+        let migrated = chain.run(&before, &[]).unwrap();
+        let terms = Terms {
+            declared: chain.declared(),
+            ..Terms::default()
+        };
+        let plan = plan(&before, &migrated.after, &[], &migrated.applied, &terms).unwrap();
+        let (group, _) = plan.binding("K").unwrap();
+        assert_eq!(group.outcome, outcome, "{:?}", group.notes);
+    }
+}

@@ -34,8 +34,12 @@ fn without_backfill() -> Object {
 fn m06_a_finished_backfill_is_not_begun_again_at_this_open_nor_at_any_later_one() {
     let exhibit = Exhibit::m(6);
     let refused = exhibit.refused(Effects::NONE);
-    assert_eq!(refused.code(), "consent-missing");
-    says(&refused, &["needs consent"], "`--allow backfill:orders`");
+    assert_eq!(refused.code(), "backfill-reopened");
+    says(
+        &refused,
+        &["`orders`", "that was finished"],
+        "leave its entry out",
+    );
     let restarted = planned(&exhibit.right, &exhibit.mistaken, Effects::NONE, &[]).unwrap_err();
     assert_eq!(restarted.code(), "backfill-reopened", "as at every restart");
     says(

@@ -221,9 +221,8 @@ impl Rule for EnsureSubtasks {
             }
         }
         match self.others {
-            Others::Kept => effects,
+            Others::Kept | Others::Archived => effects,
             Others::Dropped => effects.drops_all_but(self.subtasks.iter().map(|(name, _)| name)),
-            Others::Archived => effects.edits(format!("/{ARCHIVE}")),
         }
     }
 

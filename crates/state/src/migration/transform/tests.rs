@@ -52,11 +52,7 @@ fn planned(chain: &Chain, before: &Node) -> Result<(Node, Plan), Refused> {
         ..Terms::default()
     };
     let plan = survey(before, &migrated.after, &[], &migrated.applied, &terms)?;
-    assert!(
-        plan.update
-            .apply(before.clone())
-            .same_state(&migrated.after)
-    );
+    assert!(plan.apply(before.clone()).same_state(&migrated.after));
     Ok((migrated.after, plan))
 }
 

@@ -91,7 +91,7 @@ fn date_times_become_epochs_and_what_is_finer_is_read_again() {
             (
                 r#"{"inc":{"cursor":"2025-06-10T10:00:00.999999+02:00"}}"#,
                 r#"{"inc":{"cursor":1749542400}}"#,
-                noted,
+                "REWIND: the cursor moves back by 999999 µs, and reads that again; cursors are converted: date-time to epoch seconds",
             ),
             (
                 r#"{"inc":{"a":{"cursor":"2025-06-10T08:00:01Z"}},"backfill":{"a":{"cutoff":"2025-06-10T08:00:00Z","next_page":"p"}}}"#,
@@ -130,7 +130,7 @@ fn date_times_become_epochs_and_what_is_finer_is_read_again() {
         &[(
             r#"{"inc":{"cursor":"2025-06-10T08:00:00.0079Z"}}"#,
             r#"{"inc":{"cursor":1749542400007}}"#,
-            "REWRITE: cursors are converted: date-time to epoch milliseconds",
+            "REWIND: the cursor moves back by 900 µs, and reads that again; cursors are converted: date-time to epoch milliseconds",
         )],
     );
 }

@@ -153,7 +153,7 @@ fn each_transform_says_what_it_was_made_with_and_whether_it_can_be_undone() {
         (
             one().with(stores().archiving_others()),
             r#"ensure-subtasks: each of a {"inc":{"cursor":5}} has its entries; others are Archived"#,
-            "begin subtask a at 5, edit /archived",
+            "begin subtask a at 5",
             false,
         ),
         (

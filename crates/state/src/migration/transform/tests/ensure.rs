@@ -156,7 +156,7 @@ fn subtasks_that_are_not_listed_are_kept_dropped_or_archived_as_declared() {
         &[(
             r#"{"inc":{"a":{"cursor":7}},"archived":{"inc":{"gone":{"cursor":3},"x":{"cursor":1}},"notes":1}}"#,
             r#"{"inc":{"a":{"cursor":7},"gone":{"cursor":3}},"archived":{"inc":{"x":{"cursor":1}},"notes":1}}"#,
-            "sibling-lost", // Only where it archives does it say that it edits `archived`.
+            "REWRITE: subtask `gone` resumes from the archive",
         )],
     );
 }

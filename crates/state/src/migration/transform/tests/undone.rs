@@ -261,7 +261,7 @@ fn later_it_is_never_ahead_of_what_was_captured() {
         &[(
             r#"{"inc":{"cursor":"2025-06-10T08:00:00.999Z"}}"#,
             r#"{"inc":{"cursor":1749542400}}"#,
-            "REWRITE: cursors are converted: date-time to epoch seconds",
+            "REWIND: the cursor moves back by 999000 µs, and reads that again; cursors are converted: date-time to epoch seconds",
         )],
     );
 }

@@ -202,7 +202,7 @@ fn a_member_that_belongs_to_no_binding_is_edited_at_the_root_and_says_so() {
         r#"{"bindingStateV1":{"a":{"inc":{"cursor":7}}},"refresh_token":"x","legacy_store":"alpha"}"#
     );
     assert_eq!(
-        plan.update.to_wire()[0].updated,
+        plan.update.as_ref().unwrap().updated,
         r#"{"legacy_store":"alpha"}"#
     );
     assert_eq!(plan.binding("a").unwrap().0.outcome, Outcome::Keep);
@@ -300,7 +300,7 @@ fn a_reset_needs_consent_and_what_is_retired_is_listed() {
     );
     let allowed = judged(&["backfill:a", "backfill:both"]).unwrap();
     assert_eq!(
-        allowed.update.to_wire()[0].updated,
+        allowed.update.unwrap().updated,
         r#"{"bindingStateV1":{"a":null,"gone":null,"both":null}}"#
     );
 }
