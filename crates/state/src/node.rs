@@ -50,7 +50,8 @@ pub struct Object(Map<Node>);
 /// put on a list instead, so that no state overflows the stack.
 const RECURSION: usize = MAX_DEPTH;
 
-/// Passes over everything, in the order of the text. Needs no more of the stack for a deep state.
+/// Passes over everything, in the order of the text, and needs no more of the stack for a deep state. Slower than
+/// recursion: for where that ends.
 struct Walk<'a> {
     /// A value that is to be entered.
     next: Option<&'a Node>,
@@ -128,15 +129,36 @@ impl Node {
 
     /// Appends the text that [`to_json`](Node::to_json) gives.
     pub fn write_json(&self, out: &mut String) {
+        self.write_within(RECURSION, out);
+    }
+
+    fn write_within(&self, recursion: usize, out: &mut String) {
+        match self {
+            Node::Null => out.push_str("null"),
+            Node::Leaf(leaf) => out.push_str(leaf.as_json()),
+            Node::Object(_) if recursion == 0 => self.write_walking(out),
+            Node::Object(object) => {
+                let mut before = '{';
+                for (key, node) in object.0.iter() {
+                    out.push(before);
+                    text::write_string(key, out);
+                    out.push(':');
+                    node.write_within(recursion - 1, out);
+                    before = ',';
+                }
+                out.push_str(if object.is_empty() { "{}" } else { "}" });
+            }
+        }
+    }
+
+    #[cold]
+    fn write_walking(&self, out: &mut String) {
         for part in self.walk() {
             match part {
-                Part::Value(Node::Leaf(leaf)) => out.push_str(leaf.as_json()),
-                Part::Value(_) => out.push_str("null"),
+                Part::Value(node) => node.write_within(0, out),
                 Part::Open => out.push('{'),
                 Part::Key { key, is_first } => {
-                    if !is_first {
-                        out.push(',');
-                    }
+                    out.push_str(if is_first { "" } else { "," });
                     text::write_string(key, out);
                     out.push(':');
                 }
@@ -147,9 +169,27 @@ impl Node {
 
     /// The bytes that [`to_json`](Node::to_json) gives, counted without writing them.
     pub fn serialized_len(&self) -> usize {
+        self.len_within(RECURSION)
+    }
+
+    fn len_within(&self, recursion: usize) -> usize {
+        match self {
+            Node::Null => "null".len(),
+            Node::Leaf(leaf) => leaf.as_json().len(),
+            Node::Object(_) if recursion == 0 => self.len_walking(),
+            Node::Object(object) => {
+                let members = object.0.iter();
+                let bytes = members
+                    .map(|(key, node)| text::written_len(key) + 2 + node.len_within(recursion - 1));
+                1 + bytes.sum::<usize>().max(1)
+            }
+        }
+    }
+
+    #[cold]
+    fn len_walking(&self) -> usize {
         let bytes = |part| match part {
-            Part::Value(Node::Leaf(leaf)) => leaf.as_json().len(),
-            Part::Value(_) => "null".len(),
+            Part::Value(node) => node.len_within(0),
             Part::Key { key, is_first } => text::written_len(key) + 1 + usize::from(!is_first),
             Part::Open | Part::Close => 1,
         };
