@@ -36,6 +36,9 @@ pub(super) struct Verdict {
     pub(super) needs: Option<ConsentKind>,
 }
 
+/// Unfinished backfills, with the names of their subtasks.
+type Backfills<'a> = Vec<(Option<&'a str>, &'a Backfill)>;
+
 impl Verdict {
     fn of(outcome: Outcome, needs: Option<ConsentKind>) -> Self {
         Verdict {
@@ -353,14 +356,7 @@ impl Change<'_> {
     /// The backfills that nothing goes on with, and those that go on with nothing.
     ///
     /// Each goes on once: under its own name, or under another if that name is gone from the cursors too.
-    fn unmatched<'o, 'n>(
-        &self,
-        old: &'o State,
-        new: &'n State,
-    ) -> (
-        Vec<(Option<&'o str>, &'o Backfill)>,
-        Vec<(Option<&'n str>, &'n Backfill)>,
-    ) {
+    fn unmatched<'o, 'n>(&self, old: &'o State, new: &'n State) -> (Backfills<'o>, Backfills<'n>) {
         let mut unmatched: Vec<_> = new.backfills().collect();
         // From the end, so that states in the same order are gone through once.
         let mut take = |fits: &dyn Fn(Option<&str>, &Backfill) -> bool| {
