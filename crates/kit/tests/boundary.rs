@@ -6,7 +6,6 @@
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on says so by failing.
 
-#[allow(dead_code)] // Other tests use the rest.
 #[path = "support/mod.rs"]
 mod support;
 
