@@ -70,10 +70,6 @@ pub(crate) enum Purpose {
 /// What a migration answers.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "there is one for each capture that is opened, and an author makes it without a box"
-)]
 pub enum Migration {
     /// The state has today's shape already.
     Unchanged,

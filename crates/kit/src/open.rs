@@ -57,12 +57,14 @@ pub(crate) struct Migrated<C> {
 /// Reads the request, and carries its state into today's shape. Asks the source only if a migration must, and may.
 pub(crate) async fn migrate<C: Connector>(
     connector: &C,
-    open: &request::Open,
+    open: &mut request::Open,
     purpose: Purpose,
 ) -> Result<Migrated<C::Config>, BoxError> {
     let config: C::Config = config::decode(open.capture.config.get())?;
     let configs = resource_configs(&open.capture.bindings)?;
-    let state = parse_state(open.state.get())?;
+    // Taken out of the request: it may be large, and is needed only here.
+    let state = std::mem::replace(&mut open.state, RawValue::NULL.to_owned());
+    let state = parse_state(state)?;
     let bindings = state_bindings(
         &open.capture.bindings,
         &open.capture.inactive_bindings,
@@ -105,14 +107,14 @@ pub(crate) async fn migrate<C: Connector>(
 /// Migrates the state, and sees that every binding has its resource. Writes nothing.
 pub(crate) async fn prepare<C: Connector>(
     connector: &C,
-    open: request::Open,
+    mut open: request::Open,
 ) -> Result<Prepared, BoxError> {
     let Migrated {
         config,
         configs,
         state,
         planned,
-    } = migrate(connector, &open, Purpose::Open).await?;
+    } = migrate(connector, &mut open, Purpose::Open).await?;
     // The request may hold megabytes, of which nothing else is needed from here on.
     let state_keys: Vec<String> = open
         .capture
@@ -289,8 +291,8 @@ fn stamped(mut state: Object, now: Timestamp) -> Node {
     Node::Object(state)
 }
 
-fn parse_state(json: &str) -> Result<Node, BoxError> {
-    match Node::parse(json)? {
+fn parse_state(json: Box<RawValue>) -> Result<Node, BoxError> {
+    match Node::parse_owned(String::from(Box::<str>::from(json)))? {
         Node::Null => Ok(Node::Object(Object::new())),
         state @ Node::Object(_) => Ok(state),
         Node::Leaf(_) => {

@@ -58,10 +58,10 @@ async fn plan(
     let line = lines
         .next_line()?
         .ok_or("standard input is empty; give it an `open` request")?;
-    let Request::Open(open) = decode_request(line)? else {
+    let Request::Open(mut open) = decode_request(line)? else {
         return Err("standard input holds another request; give it an `open` request".into());
     };
-    let migrated = open::migrate(connector, &open, Purpose::Look { may_ask_source }).await?;
+    let migrated = open::migrate(connector, &mut open, Purpose::Look { may_ask_source }).await?;
     let mut text = match &migrated.planned {
         None => "null".to_owned(),
         Some(planned) => serde_json::to_string(&planned.plan)?,

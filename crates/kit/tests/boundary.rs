@@ -3,7 +3,7 @@
 //!
 //! Which of the two owns such a record is for a connector to say, once, for both of its functions. The kit's part is that both are
 //! given the same position, in the words of the state, at the first open and at every later one.
-
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)] // A test that cannot go on says so by failing.
 
 #[path = "support/mod.rs"]

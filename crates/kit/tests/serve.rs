@@ -1,5 +1,5 @@
 //! A connector, served over pipes in this process: what goes in, what comes out, and in which order.
-
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)] // A test that cannot go on says so by failing.
 
 mod support;

@@ -1,5 +1,5 @@
 //! Documents per second through schema validation: the pass over the bytes, the full validator, and the bare parser.
-
+#![forbid(unsafe_code)]
 #![allow(missing_docs)]
 
 use divan::Bencher;

@@ -1,5 +1,5 @@
 //! The recorded state migrations of two connectors come out as they did, or as their notes recommend.
-
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)] // A test that cannot go on says so by failing.
 
 #[allow(dead_code)] // The museum uses the rest.

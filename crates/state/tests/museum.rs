@@ -11,7 +11,7 @@
 //!
 //! A test that begins with the name of a file shows that its mistake is refused, with words that a person can act on, or
 //! that there is no way to express it; and that the right migration, made of the ready-made ones, passes.
-
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)] // A test that cannot go on says so by failing.
 
 #[path = "museum/bindings.rs"]

@@ -368,14 +368,14 @@ impl fmt::Display for Span {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Declared {
     by_name: BTreeMap<String, Effects>,
-    everywhere: Option<Effects>,
+    everywhere: Option<Box<Effects>>,
 }
 
 impl Declared {
     /// Adds what holds for every binding: the declaration of a hook that is no chain.
     #[must_use]
     pub fn everywhere(mut self, effects: Effects) -> Self {
-        self.everywhere = Some(effects);
+        self.everywhere = Some(Box::new(effects));
         self
     }
 
@@ -390,7 +390,7 @@ impl Declared {
             .into_iter()
             .filter_map(|name| self.by_name.get(name));
         named
-            .chain(&self.everywhere)
+            .chain(self.everywhere.as_deref())
             .fold(Effects::NONE, Effects::and)
     }
 }
