@@ -45,6 +45,14 @@ impl Subject {
         }
     }
 
+    /// Why this step and those behind it cannot be undone.
+    pub(crate) fn why_not_back_before(&self, first: usize) -> String {
+        let mut behind = self.chain.steps().skip(first);
+        let one_way = behind.find(|step| !step.is_reversible);
+        let one_way = one_way.map_or_else(|| "a step".to_owned(), |step| format!("`{}`", step.name));
+        format!("undoing `{}` and what is behind it: {one_way} declares no reverse", self.names[first])
+    }
+
     pub(crate) fn terms(&self, consents: &[Consent]) -> Terms {
         Terms {
             declared: self.declared.clone(),

@@ -3,11 +3,14 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use staunch_state::{Cursor, CursorKind, CursorPart, DateTime, Granularity, Node};
+use staunch_state::{Cursor, CursorKind, CursorPart, CursorRule, DateTime, Granularity, Node};
 
 use crate::random::Random;
 
 const DAY: u64 = 86_400;
+
+/// How far a converted cursor may be from what it is held against; beyond this its unit is another one.
+const FURTHEST: Duration = Duration::from_secs(10 * 365 * DAY);
 
 /// How far a binding's cursors are from those of the released state that they are made of.
 ///
@@ -197,43 +200,52 @@ pub(crate) fn read(node: Option<&Node>) -> Option<Cursor> {
 }
 
 /// How two cursors stand to each other on their line. An integer is held against a date-time as the seconds or the milliseconds
-/// since 1970 that it may count. `None` where there is no line.
+/// since 1970 that it may count; what is finer than it can say is cut off. `None` where there is no line.
 pub(crate) fn order(ours: &Cursor, theirs: &Cursor) -> Option<Ordering> {
-    if ours == theirs {
-        return Some(Ordering::Equal);
-    }
-    if let (Some(ours), Some(theirs)) = (nanoseconds(ours), nanoseconds(theirs)) {
-        return Some(ours.cmp(&theirs));
-    }
     match (ours.kind(), theirs.kind()) {
-        (CursorKind::Integer, CursorKind::Integer) => {
-            let (ours, theirs) = (ours.as_json(), theirs.as_json());
-            Some(ours.len().cmp(&theirs.len()).then_with(|| ours.cmp(theirs)))
+        (CursorKind::Integer, CursorKind::DateTime { .. }) => {
+            ours.compare(&on_line_of(theirs, ours)?)
         }
-        (CursorKind::Integer, CursorKind::DateTime { .. }) => across(ours, theirs),
         (CursorKind::DateTime { .. }, CursorKind::Integer) => {
-            across(theirs, ours).map(Ordering::reverse)
+            on_line_of(ours, theirs)?.compare(theirs)
         }
-        _ => None,
+        _ if ours == theirs => Some(Ordering::Equal),
+        _ => ours.compare(theirs),
     }
 }
 
-fn nanoseconds(cursor: &Cursor) -> Option<i128> {
-    cursor.timestamp().map(|at| at.as_nanosecond())
+/// The cursor as one of the other's type: itself, or converted by the unit that brings the two nearer to each other.
+pub(crate) fn on_line_of(cursor: &Cursor, other: &Cursor) -> Option<Cursor> {
+    let (rules, furthest) = match (cursor.kind(), other.kind()) {
+        (CursorKind::Integer, CursorKind::DateTime { .. }) => (
+            [
+                CursorRule::epoch_seconds_to_datetime(),
+                CursorRule::epoch_millis_to_datetime(),
+            ],
+            FURTHEST.as_nanos(),
+        ),
+        (CursorKind::DateTime { .. }, CursorKind::Integer) => (
+            [
+                CursorRule::datetime_to_epoch_seconds(),
+                CursorRule::datetime_to_epoch_millis(),
+            ],
+            // In milliseconds; of seconds it is more than anything that could be meant.
+            FURTHEST.as_millis(),
+        ),
+        _ => return Some(cursor.clone()),
+    };
+    let converted = rules.iter().filter_map(|rule| rule.apply(cursor).ok()?);
+    let near = converted.filter_map(|converted| Some((apart(&converted, other)?, converted)));
+    let (apart, nearest) = near.min_by_key(|(apart, _)| *apart)?;
+    (apart <= furthest).then_some(nearest)
 }
 
-/// An integer against a date-time, in the unit that brings them within a day of each other.
-fn across(integer: &Cursor, datetime: &Cursor) -> Option<Ordering> {
-    let at = nanoseconds(datetime)?;
-    let count = i128::from(integer.as_u64()?);
-    let near = |unit: i128| {
-        let instant = count * unit;
-        ((instant - at).abs() < i128::from(DAY) * 1_000_000_000).then(|| {
-            // What is finer than the integer can say was cut off.
-            instant.cmp(&(at.div_euclid(unit) * unit))
-        })
-    };
-    near(1_000_000_000).or_else(|| near(1_000_000))
+/// How far apart two cursors of one type are: in nanoseconds, or in counts.
+fn apart(ours: &Cursor, theirs: &Cursor) -> Option<u128> {
+    match (ours.timestamp(), theirs.timestamp()) {
+        (Some(ours), Some(theirs)) => Some(ours.as_nanosecond().abs_diff(theirs.as_nanosecond())),
+        _ => Some(u128::from(ours.as_u64()?.abs_diff(theirs.as_u64()?))),
+    }
 }
 
 #[cfg(test)]

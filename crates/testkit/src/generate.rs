@@ -542,14 +542,15 @@ fn vary_unknown(state: &mut Object, random: &mut Random) {
     if !random.once_in(5) {
         return;
     }
+    // In every entry of a part: a release that knows a member writes it everywhere.
     let part = shape::PARTS[random.index(shape::PARTS.len())];
-    let names = part.names(state);
-    if let Some(name) = random.pick(&names).cloned()
-        && let Some(entry) = part.entry_mut(state, name.as_deref())
-        // A page that is not there yet has no entry of its own: anything in an object with no member of an entry is a subtask.
-        && part.members.iter().any(|member| entry.present(member).is_some())
-    {
-        entry.insert("testkit_unknown", Node::string("kept"));
+    for name in part.names(state) {
+        if let Some(entry) = part.entry_mut(state, name.as_deref())
+            // Anything in an object without a member of an entry would be a subtask.
+            && part.members.iter().any(|member| entry.present(member).is_some())
+        {
+            entry.insert("testkit_unknown", Node::string("kept"));
+        }
     }
 }
 

@@ -89,6 +89,14 @@ impl Reading {
             .map(|(_, cursor)| cursor)
     }
 
+    /// Whether a stream is new, with a backfill of its own: whatever there is of it is read for the first time.
+    pub(crate) fn begins(&self, name: Option<&str>, before: &Reading) -> bool {
+        let is_own = |own: &&Enumeration| {
+            own.name.as_deref() == name && !before.backfills.iter().any(|theirs| goes_on(theirs, own))
+        };
+        before.cursor(name).is_none() && self.backfills.iter().any(|own| is_own(&own))
+    }
+
     /// Those that read on what a stream of this name would have read.
     fn readers<'a>(&'a self, name: Option<&str>, before: &'a Reading) -> Vec<&'a Stream> {
         let same: Vec<&Stream> = self.streams.iter().filter(|s| s.name.as_deref() == name).collect();
@@ -161,13 +169,14 @@ pub(crate) fn reread(before: &Reading, after: &Reading, allowed: &Allowed) -> Op
                 .collect(),
         };
         let is_too_early = |origin: &&Cursor| {
-            if order(&stream.cursor, origin) != Some(Ordering::Less) {
+            let Some(origin) = cursors::on_line_of(origin, &stream.cursor) else {
                 return false;
-            }
-            let bound = cursors::earlier(origin, time, count);
+            };
+            let bound = cursors::earlier(&origin, time, count).filter(|bound| bound.parts().is_none());
             bound.is_some_and(|bound| order(&stream.cursor, &bound).is_some_and(Ordering::is_le))
         };
-        if !origins.is_empty() && origins.iter().all(is_too_early) && !allowed.begins(name) {
+        let begins = allowed.begins(name) || after.begins(name, before);
+        if !origins.is_empty() && origins.iter().all(is_too_early) && !begins {
             return Some(format!(
                 "{} is read again from {}, beyond what is declared",
                 subject(name),

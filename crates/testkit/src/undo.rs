@@ -34,10 +34,7 @@ pub(crate) fn check(subject: &Subject, case: &Case, sound: &Sound, random: &mut 
     let mut undone = Undone::default();
     for (first, bindings) in groups(subject, sound) {
         let Some(back) = &subject.back_before[first] else {
-            undone.left_out = Some(format!(
-                "undoing what `{}` and later steps did: one of them declares no reverse",
-                subject.names[first]
-            ));
+            undone.left_out = Some(subject.why_not_back_before(first));
             continue;
         };
         let kept: Vec<&str> = bindings.iter().map(|changed| changed.after).collect();

@@ -36,6 +36,7 @@ struct Place<'a> {
     after: &'a Object,
     allowed: Allowed,
     was: Reading,
+    is: Reading,
 }
 
 impl<'a> Ground<'a> {
@@ -56,6 +57,7 @@ impl<'a> Ground<'a> {
                 after: new,
                 allowed: Allowed::of(&self.subject.declared, &self.sound.applied, &[key, before]),
                 was: Reading::of(Some(old)),
+                is: Reading::of(Some(new)),
             });
         }
         for place in &places {
@@ -149,14 +151,11 @@ impl<'a> Ground<'a> {
     }
 
     fn cursors(&mut self, place: &Place<'_>) {
-        let after = Reading::of(Some(place.after));
         let old: Vec<Cursor> = place.was.cursors().map(|(_, cursor)| cursor.clone()).collect();
         let starts_over = place.allowed.starts_over();
         for (name, entry) in INC.entries(place.after) {
             let Some(cursor) = cursors::read(entry.get("cursor")) else { continue };
-            let carries_on = place.was.cursor(name).is_some()
-                || place.was.cursors().any(|(theirs, _)| after.cursor(theirs).is_none());
-            if !carries_on || starts_over || place.allowed.begins(name) || place.allowed.drops(name) {
+            if starts_over || !place.carries_on(name) {
                 continue;
             }
             // From where it is, and from where each of those was that it can have been made of.
@@ -237,19 +236,21 @@ impl<'a> Ground<'a> {
 
     /// Starts the backfill of a binding that has none again, from everywhere that it reads.
     fn restart(&mut self, place: &Place<'_>) {
-        let has_none = |state: &Object| {
-            BACKFILL.entries(state).iter().all(|(_, entry)| entry.present("cutoff").is_none())
-        };
-        if !has_none(place.before) || !has_none(place.after) || place.was.cursors().next().is_none() {
+        let is_unfinished = |entry: &Object| entry.present("cutoff").is_some();
+        let had_one = BACKFILL.entries(place.before).iter().any(|(_, entry)| is_unfinished(entry));
+        if had_one || place.was.cursors().next().is_none() {
             return;
         }
         let entries: Vec<(Option<String>, Node)> = INC
             .entries(place.after)
             .into_iter()
+            .filter(|(name, _)| BACKFILL.entry(place.after, *name).is_none())
             .filter_map(|(name, entry)| Some((name.map(str::to_owned), entry.get("cursor")?.clone())))
             .collect();
         self.change(Mutation::RestartsBackfill, place, "/backfill", |binding| {
-            binding.remove(BACKFILL.name);
+            if BACKFILL.names(binding).is_empty() {
+                binding.remove(BACKFILL.name);
+            }
             for (name, cursor) in entries {
                 BACKFILL.put(binding, name.as_deref(), Object::from_iter([("cutoff", cursor)]));
             }
@@ -275,8 +276,8 @@ impl<'a> Ground<'a> {
             }
             for (name, entry) in part.entries(place.after) {
                 let Some(cursor) = cursors::read(entry.get(member)) else { continue };
-                let was_there = part == INC || place.was_unfinished(entry);
-                if place.allowed.begins(name) || place.allowed.drops(name) || !was_there {
+                let was_there = if part == INC { place.carries_on(name) } else { place.was_unfinished(entry) };
+                if place.allowed.drops(name) || !was_there {
                     continue;
                 }
                 kinds.push(cursor.kind());
@@ -403,6 +404,17 @@ impl<'a> Ground<'a> {
 }
 
 impl Place<'_> {
+    /// Whether a subtask is one that was there, or is made of one that was.
+    fn carries_on(&self, name: Option<&str>) -> bool {
+        let is = &self.is;
+        let is_made_of_others = || {
+            self.was.cursors().any(|(theirs, _)| is.cursor(theirs).is_none())
+                && !is.begins(name, &self.was)
+                && !self.allowed.begins(name)
+        };
+        !self.allowed.drops(name) && (self.was.cursor(name).is_some() || is_made_of_others())
+    }
+
     /// Whether a backfill at this page was there before.
     fn was_unfinished(&self, entry: &Object) -> bool {
         let page = |entry: &Object| entry.get("next_page").cloned().unwrap_or(Node::Null);
