@@ -82,7 +82,7 @@ impl Crash<'_> {
         let mut killed = Killed::default();
         for boundary in 1..=whole.boundaries {
             if killed.kills == at_most {
-                killed.left_out = Some(format!("kills beyond the first {at_most} that are left for {}", self.case.origin));
+                killed.left_out = Some(format!("kills of {} beyond boundary {} of {}", self.case.origin, boundary - 1, whole.boundaries));
                 break;
             }
             let cut = self.session(&self.case.state, Cut::After(boundary))?;

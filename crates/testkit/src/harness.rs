@@ -294,9 +294,9 @@ impl Run {
             let left = self.kills.saturating_sub(self.report.kills);
             if left == 0 {
                 if self.kills > 0 {
-                    self.report.skip(format!("kills beyond the first {}", self.kills));
+                    self.report.skip(format!("kills of {}: {} sessions were cut by then", case.origin, self.kills));
                 }
-                break;
+                continue;
             }
             let killed = crash::check(&self.subject, case, left).map_err(|violation| failure(case, violation))?;
             self.report.kills += killed.kills;

@@ -14,6 +14,8 @@ pub enum Law {
     NoPanic,
     /// Every state that a release could have written is migrated.
     Migrates,
+    /// The same state becomes the same state, each time.
+    Pure,
     /// The chain leaves its own result alone.
     FixedPoint,
     /// What comes out can be read.
@@ -49,6 +51,7 @@ impl Law {
             Law::Expected => "the migration does what the file says".into(),
             Law::NoPanic => "a migration never panics".into(),
             Law::Migrates => "every state that a release could have written is migrated".into(),
+            Law::Pure => "the same state becomes the same state, each time".into(),
             Law::FixedPoint => "the chain leaves its own result alone".into(),
             Law::Decodes => "the migrated state can be read".into(),
             Law::Accepted => "a plan accepts the migration".into(),

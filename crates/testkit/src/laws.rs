@@ -21,6 +21,7 @@ pub(crate) struct Sound {
 /// Holds the migration of a state against the laws.
 pub(crate) fn check(subject: &Subject, case: &Case) -> Result<Sound, Violation> {
     let migrated = subject.run(&case.state, &case.bindings)?.map_err(refused)?;
+    check_pure(subject, case, &migrated)?;
     check_fixed(subject, case, &migrated)?;
     check_decodes(&migrated)?;
     let terms = subject.terms(&case.consents);
@@ -72,6 +73,24 @@ fn not_accepted(refused: &Refused, after: &Node) -> Violation {
     }
     came_out.push_str(&format!("\nafter: {}", crate::failure::shown(after)));
     Violation::new(Law::Accepted, came_out, remedy).with_code(refused.code())
+}
+
+fn check_pure(subject: &Subject, case: &Case, migrated: &Migrated) -> Result<(), Violation> {
+    if migrated.applied.is_empty() {
+        return Ok(()); // Nothing was done; whether it would be the next time is for the fixed point to tell.
+    }
+    match subject.run(&case.state, &case.bindings)? {
+        Ok(again) if again == *migrated => Ok(()),
+        again => Err(Violation::new(
+            Law::Pure,
+            format!(
+                "the first time: {}\nthe second time: {}",
+                crate::failure::shown(&migrated.after),
+                again.map_or_else(|error| error.to_string(), |again| crate::failure::shown(&again.after))
+            ),
+            "let a step look at nothing but the state and the binding: a crash is answered by running it again",
+        )),
+    }
 }
 
 fn check_fixed(subject: &Subject, case: &Case, migrated: &Migrated) -> Result<(), Violation> {

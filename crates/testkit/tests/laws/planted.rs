@@ -347,3 +347,25 @@ fn a_silent_loss_where_old_and_new_stand_beside_each_other() {
     let failure = fails(harness(chain(), &states).consents([consent]));
     told(&failure, Law::Residue, &["nothing reads on from"]);
 }
+
+#[test]
+fn a_step_that_does_something_else_each_time() {
+    let runs = std::sync::atomic::AtomicU64::new(0);
+    let chain = Chain::new().with(
+        custom(
+            "counts",
+            |_, state| is_flat(state),
+            move |_, mut state| {
+                let seconds = runs.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 60;
+                let cursor = flat_cursor(&state).and_then(|cursor| cursor.earlier_by(Duration::from_secs(seconds)));
+                let cursor = cursor.ok_or_else(|| MigrationError::failed("/inc", "is not there; restore it"))?;
+                let inc = keyed(&state, &[("main", &cursor)]);
+                state.insert("inc", inc);
+                Ok(state)
+            },
+        )
+        .declaring(Effects::NONE.rewind(Duration::from_secs(60))),
+    );
+    let failure = fails(harness(chain, &[r#"{"counted.v1":{"inc":{"cursor":"2025-06-10T08:00:00Z"}}}"#]));
+    told(&failure, Law::Pure, &["the first time: ", "the second time: "]);
+}
