@@ -3,7 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use staunch_state::{Binding, Budget, Chain, Consent, Declared, Migrated, MigrationError, Node, Terms};
+use staunch_state::{
+    Binding, Budget, Chain, Consent, Declared, Migrated, MigrationError, Node, Terms,
+};
 
 use crate::law::{Law, Violation};
 
@@ -49,8 +51,12 @@ impl Subject {
     pub(crate) fn why_not_back_before(&self, first: usize) -> String {
         let mut behind = self.chain.steps().skip(first);
         let one_way = behind.find(|step| !step.is_reversible);
-        let one_way = one_way.map_or_else(|| "a step".to_owned(), |step| format!("`{}`", step.name));
-        format!("undoing `{}` and what is behind it: {one_way} declares no reverse", self.names[first])
+        let one_way =
+            one_way.map_or_else(|| "a step".to_owned(), |step| format!("`{}`", step.name));
+        format!(
+            "undoing `{}` and what is behind it: {one_way} declares no reverse",
+            self.names[first]
+        )
     }
 
     pub(crate) fn terms(&self, consents: &[Consent]) -> Terms {

@@ -35,16 +35,41 @@ pub(crate) struct Killed {
 pub(crate) fn check(subject: &Subject, case: &Case, at_most: usize) -> Result<Killed, Violation> {
     let case = reduced(case);
     let Ok(sound) = laws::check(subject, &case) else {
-        let left_out = format!("kills of {}: its first bindings alone are another state", case.origin);
-        return Ok(Killed { kills: 0, left_out: Some(left_out) });
+        let left_out = format!(
+            "kills of {}: its first bindings alone are another state",
+            case.origin
+        );
+        return Ok(Killed {
+            kills: 0,
+            left_out: Some(left_out),
+        });
     };
-    let requests_backfill = ConnectorState::new(sound.after.clone()).is_ok_and(|state| state.backfill_requests().next().is_some());
+    let requests_backfill = ConnectorState::new(sound.after.clone())
+        .is_ok_and(|state| state.backfill_requests().next().is_some());
     if requests_backfill {
-        let left_out = format!("kills of {}: it asks for a backfill, which the kit refuses", case.origin);
-        return Ok(Killed { kills: 0, left_out: Some(left_out) });
+        let left_out = format!(
+            "kills of {}: it asks for a backfill, which the kit refuses",
+            case.origin
+        );
+        return Ok(Killed {
+            kills: 0,
+            left_out: Some(left_out),
+        });
     }
-    let crash = Crash { subject, case: &case, sound: &sound };
-    if plan(&case.state, &sound.after, &case.bindings, &sound.applied, &subject.terms(&[])).is_err() {
+    let crash = Crash {
+        subject,
+        case: &case,
+        sound: &sound,
+    };
+    if plan(
+        &case.state,
+        &sound.after,
+        &case.bindings,
+        &sound.applied,
+        &subject.terms(&[]),
+    )
+    .is_err()
+    {
         return crash.refusal();
     }
     crash.at_every_boundary(at_most)
@@ -82,13 +107,19 @@ impl Crash<'_> {
         let mut killed = Killed::default();
         for boundary in 1..=whole.boundaries {
             if killed.kills == at_most {
-                killed.left_out = Some(format!("kills of {} beyond boundary {} of {}", self.case.origin, boundary - 1, whole.boundaries));
+                killed.left_out = Some(format!(
+                    "kills of {} beyond boundary {} of {}",
+                    self.case.origin,
+                    boundary - 1,
+                    whole.boundaries
+                ));
                 break;
             }
             let cut = self.session(&self.case.state, Cut::After(boundary))?;
             self.check_session(&cut)?;
             let after = self.session(&cut.committed, Cut::Never)?;
-            let migrations = usize::from(cut.migration.is_some()) + usize::from(after.migration.is_some());
+            let migrations =
+                usize::from(cut.migration.is_some()) + usize::from(after.migration.is_some());
             let came_out = self.comparable(&after.committed);
             let is_planned = usize::from(!self.sound.plan.is_empty());
             if migrations != is_planned || !came_out.same_state(&expected) {
@@ -108,7 +139,11 @@ impl Crash<'_> {
     }
 
     fn session(&self, state: &Node, cut: Cut) -> Result<Session, Violation> {
-        let script = Script::new(Arc::clone(&self.subject.chain), self.case, &self.sound.after);
+        let script = Script::new(
+            Arc::clone(&self.subject.chain),
+            self.case,
+            &self.sound.after,
+        );
         session::run(Arc::new(script), state, cut).map_err(|problem| {
             wrong(problem, "see whether a step takes very long; else it is a defect of the kit: report it with this state")
         })
@@ -121,13 +156,22 @@ impl Crash<'_> {
         let report = "this is a defect of the kit; report it with this state";
         match (&session.migration, planned) {
             (Some(sent), planned) if Some(sent.as_str()) != planned => {
-                return Err(wrong(format!("is sent: {sent}\nwas planned: {}", planned.unwrap_or("nothing")), report));
+                return Err(wrong(
+                    format!(
+                        "is sent: {sent}\nwas planned: {}",
+                        planned.unwrap_or("nothing")
+                    ),
+                    report,
+                ));
             }
             _ => {}
         }
         if session.started_early > 0 {
             let early = session.started_early;
-            return Err(wrong(format!("{early} functions ran before the migration was durable"), report));
+            return Err(wrong(
+                format!("{early} functions ran before the migration was durable"),
+                report,
+            ));
         }
         Ok(())
     }
@@ -135,11 +179,15 @@ impl Crash<'_> {
     /// The state without what the clock told.
     fn comparable(&self, state: &Node) -> Node {
         let mut state = state.clone();
-        let keys: Vec<String> = shape::bindings(&state).map(|(key, _)| key.to_owned()).collect();
+        let keys: Vec<String> = shape::bindings(&state)
+            .map(|(key, _)| key.to_owned())
+            .collect();
         for key in keys {
             let was_stamped = shape::binding(&self.sound.after, &key)
                 .is_some_and(|binding| binding.present("last_initialized").is_some());
-            let Some(binding) = shape::binding_mut(&mut state, &key) else { continue };
+            let Some(binding) = shape::binding_mut(&mut state, &key) else {
+                continue;
+            };
             if !was_stamped {
                 binding.remove("last_initialized");
             }
@@ -159,12 +207,117 @@ fn wrong(came_out: impl Into<String>, remedy: &str) -> Violation {
 
 /// The case with its first bindings alone.
 fn reduced(case: &Case) -> Case {
-    let kept: Vec<String> = shape::bindings(&case.state).take(BINDINGS).map(|(key, _)| key.to_owned()).collect();
+    let kept: Vec<String> = shape::bindings(&case.state)
+        .take(BINDINGS)
+        .map(|(key, _)| key.to_owned())
+        .collect();
     let is_kept = |key: &str| kept.iter().any(|kept| kept == key);
     let mut reduced = case.clone();
-    if let Some(states) = reduced.state.as_object_mut().and_then(|root| root.get_mut(BINDING_STATES)?.as_object_mut()) {
+    if let Some(states) = reduced
+        .state
+        .as_object_mut()
+        .and_then(|root| root.get_mut(BINDING_STATES)?.as_object_mut())
+    {
         states.retain(|key, _| is_kept(key));
     }
-    reduced.bindings.retain(|binding| is_kept(&binding.state_key));
     reduced
+        .bindings
+        .retain(|binding| is_kept(&binding.state_key));
+    reduced
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use staunch_state::transform::flat_to_keyed;
+    use staunch_state::{Binding, Budget, Chain, Object};
+
+    fn subject(name: &str) -> Subject {
+        Subject::new(Chain::new().with(flat_to_keyed(name)), Budget::default())
+    }
+
+    fn case() -> Case {
+        let state = r#"{"bindingStateV1":{"a":{"inc":{"cursor":7},"backfill":{"cutoff":7,"next_page":1}},
+            "rows":{"snapshot":{"updated_at":"2025-06-10T08:00:00Z","last_count":3,"last_digest":"d"}},"off":{"inc":{"cursor":9}}}}"#;
+        let binding = |(key, is_active): (&str, bool)| Binding {
+            state_key: key.to_owned(),
+            resource: Some(Node::Object(Object::new())),
+            is_active,
+        };
+        Case {
+            origin: "a state".to_owned(),
+            state: Node::parse(state).unwrap(),
+            bindings: [("a", true), ("rows", true), ("off", false)]
+                .map(binding)
+                .to_vec(),
+            consents: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn every_boundary_of_a_session_is_cut() {
+        let killed = check(&subject("main"), &case(), 1_000).unwrap();
+        // Open, Opened, the migration and its acknowledgement; a stamp for each of two bindings; a document and a checkpoint for each of
+        // three functions, which are commits too.
+        assert!(killed.kills >= 5 + 2 * 2 + 3 * 3, "{killed:?}");
+        assert_eq!(killed.left_out, None);
+        let few = check(&subject("main"), &case(), 3).unwrap();
+        assert_eq!(few.kills, 3);
+        assert!(few.left_out.is_some());
+    }
+
+    #[test]
+    fn what_was_not_planned_is_told() {
+        let (planned, case) = (subject("planned"), case());
+        let sound = laws::check(&planned, &case).unwrap();
+        let crash = Crash {
+            subject: &subject("sent"),
+            case: &case,
+            sound: &sound,
+        };
+        let told = crash.session(&case.state, Cut::After(3)).unwrap();
+        assert!(
+            crash.check_session(&told).is_ok(),
+            "nothing is committed yet"
+        );
+        let told = crash.session(&case.state, Cut::After(4)).unwrap();
+        let wrong = crash.check_session(&told).unwrap_err();
+        assert!(wrong.came_out.contains("was planned"), "{}", wrong.came_out);
+    }
+
+    #[test]
+    fn functions_that_run_before_the_migration_is_durable_are_counted() {
+        let (subject, case) = (subject("main"), case());
+        let sound = laws::check(&subject, &case).unwrap();
+        let script = |early: bool| {
+            let script = Script::new(Arc::clone(&subject.chain), &case, &sound.after);
+            if early {
+                script.start();
+            }
+            Arc::new(script)
+        };
+        for (cut, early, expected) in [
+            (Cut::After(4), false, 0),
+            (Cut::After(4), true, 1),
+            (Cut::Never, false, 0),
+            (Cut::Never, true, 1),
+        ] {
+            let session = session::run(script(early), &case.state, cut).unwrap();
+            assert_eq!(session.started_early, expected, "{cut:?}");
+            assert_eq!(session.error, None);
+        }
+    }
+
+    #[test]
+    fn a_migration_that_needs_consent_writes_nothing() {
+        let chain = Chain::new().with(staunch_state::transform::reset(|_, state| {
+            state.contains("backfill")
+        }));
+        let subject = Subject::new(chain, Budget::default());
+        let consented = Case {
+            consents: vec!["backfill:a".parse().unwrap()],
+            ..case()
+        };
+        assert_eq!(check(&subject, &consented, 10).unwrap().kills, 0);
+    }
 }

@@ -88,7 +88,10 @@ impl Shift {
         }
         let is_all = |is: fn(&u8) -> bool| !text.is_empty() && text.bytes().all(|byte| is(&byte));
         let is_hex = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
-        let base = match (is_all(u8::is_ascii_digit), is_all(is_hex) && text.len() >= 8) {
+        let base = match (
+            is_all(u8::is_ascii_digit),
+            is_all(is_hex) && text.len() >= 8,
+        ) {
             (true, _) => 10,
             (false, true) => 16,
             (false, false) => return text.to_owned(),
@@ -172,8 +175,11 @@ pub(crate) fn unit(granularity: Granularity) -> Duration {
 pub(crate) fn regrained(cursor: &Cursor, not: &[CursorKind]) -> Option<Cursor> {
     let at = cursor.as_datetime()?;
     let finer = (at.granularity().digits() + 1..=9).filter_map(Granularity::of_digits);
-    let mut others =
-        finer.filter(|granularity| !not.contains(&CursorKind::DateTime { granularity: *granularity }));
+    let mut others = finer.filter(|granularity| {
+        !not.contains(&CursorKind::DateTime {
+            granularity: *granularity,
+        })
+    });
     others
         .find_map(|granularity| at.with_granularity(granularity))
         .map(Cursor::from)
@@ -216,28 +222,26 @@ pub(crate) fn order(ours: &Cursor, theirs: &Cursor) -> Option<Ordering> {
 
 /// The cursor as one of the other's type: itself, or converted by the unit that brings the two nearer to each other.
 pub(crate) fn on_line_of(cursor: &Cursor, other: &Cursor) -> Option<Cursor> {
-    let (rules, furthest) = match (cursor.kind(), other.kind()) {
-        (CursorKind::Integer, CursorKind::DateTime { .. }) => (
-            [
-                CursorRule::epoch_seconds_to_datetime(),
-                CursorRule::epoch_millis_to_datetime(),
-            ],
-            FURTHEST.as_nanos(),
-        ),
-        (CursorKind::DateTime { .. }, CursorKind::Integer) => (
-            [
-                CursorRule::datetime_to_epoch_seconds(),
-                CursorRule::datetime_to_epoch_millis(),
-            ],
-            // In milliseconds; of seconds it is more than anything that could be meant.
-            FURTHEST.as_millis(),
-        ),
+    const SECOND: u128 = 1_000_000_000;
+    const MILLISECOND: u128 = 1_000_000;
+    // Each with the nanoseconds of what it counts.
+    let rules = match (cursor.kind(), other.kind()) {
+        (CursorKind::Integer, CursorKind::DateTime { .. }) => [
+            (CursorRule::epoch_seconds_to_datetime(), 1),
+            (CursorRule::epoch_millis_to_datetime(), 1),
+        ],
+        (CursorKind::DateTime { .. }, CursorKind::Integer) => [
+            (CursorRule::datetime_to_epoch_seconds(), SECOND),
+            (CursorRule::datetime_to_epoch_millis(), MILLISECOND),
+        ],
         _ => return Some(cursor.clone()),
     };
-    let converted = rules.iter().filter_map(|rule| rule.apply(cursor).ok()?);
-    let near = converted.filter_map(|converted| Some((apart(&converted, other)?, converted)));
+    let near = rules.iter().filter_map(|(rule, unit)| {
+        let converted = rule.apply(cursor).ok()??;
+        Some((apart(&converted, other)?.saturating_mul(*unit), converted))
+    });
     let (apart, nearest) = near.min_by_key(|(apart, _)| *apart)?;
-    (apart <= furthest).then_some(nearest)
+    (apart <= FURTHEST.as_nanos()).then_some(nearest)
 }
 
 /// How far apart two cursors of one type are: in nanoseconds, or in counts.
@@ -274,7 +278,11 @@ mod tests {
                 .collect();
             for other in &shifted {
                 assert_eq!(other.kind(), from.kind(), "{json} and {}", other.as_json());
-                assert!(other.as_json().len() <= json.len() + 3, "{}", other.as_json());
+                assert!(
+                    other.as_json().len() <= json.len() + 3,
+                    "{}",
+                    other.as_json()
+                );
             }
             assert!(shifted.iter().any(|other| *other != from), "{json}");
         }
@@ -283,7 +291,10 @@ mod tests {
     #[test]
     fn cursors_of_one_binding_keep_their_distance() {
         let shift = Shift::random(&mut Random::new(3));
-        let (early, late) = (cursor(r#""2025-06-10T02:00:00Z""#), cursor(r#""2025-06-10T08:00:00Z""#));
+        let (early, late) = (
+            cursor(r#""2025-06-10T02:00:00Z""#),
+            cursor(r#""2025-06-10T08:00:00Z""#),
+        );
         let six_hours = Duration::from_secs(6 * 3600);
         let moved = shift.of(&late, 0).earlier_by(six_hours).unwrap();
         assert_eq!(moved, shift.of(&early, 0));
@@ -294,14 +305,34 @@ mod tests {
         for (ours, theirs, expected) in [
             ("7", "8", Some(Ordering::Less)),
             ("10", "9", Some(Ordering::Greater)),
-            ("1749542400", r#""2025-06-10T08:00:00Z""#, Some(Ordering::Equal)),
-            ("1749542400", r#""2025-06-10T08:00:00.5Z""#, Some(Ordering::Equal)),
-            ("1749542401", r#""2025-06-10T08:00:00Z""#, Some(Ordering::Greater)),
-            (r#""2025-06-10T08:00:00.001Z""#, "1749542400000", Some(Ordering::Greater)),
+            (
+                "1749542400",
+                r#""2025-06-10T08:00:00Z""#,
+                Some(Ordering::Equal),
+            ),
+            (
+                "1749542400",
+                r#""2025-06-10T08:00:00.5Z""#,
+                Some(Ordering::Equal),
+            ),
+            (
+                "1749542401",
+                r#""2025-06-10T08:00:00Z""#,
+                Some(Ordering::Greater),
+            ),
+            (
+                r#""2025-06-10T08:00:00.001Z""#,
+                "1749542400000",
+                Some(Ordering::Greater),
+            ),
             ("7", r#""2025-06-10T08:00:00Z""#, None),
             (r#"["a"]"#, r#"["b"]"#, None),
         ] {
-            assert_eq!(order(&cursor(ours), &cursor(theirs)), expected, "{ours} and {theirs}");
+            assert_eq!(
+                order(&cursor(ours), &cursor(theirs)),
+                expected,
+                "{ours} and {theirs}"
+            );
         }
     }
 }

@@ -27,12 +27,18 @@ struct Told {
 }
 
 impl Failure {
-    pub(crate) fn of(violation: Violation, origin: impl Into<String>, case: Option<(&Node, &[Binding])>) -> Self {
+    pub(crate) fn of(
+        violation: Violation,
+        origin: impl Into<String>,
+        case: Option<(&Node, &[Binding])>,
+    ) -> Self {
         Failure(Box::new(Told {
             law: violation.law,
             origin: origin.into(),
             state: case.map(|(state, _)| state.clone()),
-            bindings: case.map(|(_, bindings)| bindings.to_vec()).unwrap_or_default(),
+            bindings: case
+                .map(|(_, bindings)| bindings.to_vec())
+                .unwrap_or_default(),
             came_out: violation.came_out,
             remedy: violation.remedy,
         }))
@@ -69,7 +75,11 @@ impl fmt::Display for Told {
         if !self.bindings.is_empty() {
             let shown: Vec<String> = self.bindings.iter().take(8).map(binding).collect();
             let more = self.bindings.len().saturating_sub(shown.len());
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
             line("bindings", &format!("{}{more}", shown.join(", ")))?;
         }
         line("came out", &self.came_out)?;

@@ -67,9 +67,18 @@ impl Fixture {
             Some(update) => Expected::Update(update.to_json()),
         };
         let after = members.remove("after");
-        let bindings = members.remove("bindings").map(|node| bindings(&node)).transpose()?;
+        let bindings = members
+            .remove("bindings")
+            .map(|node| bindings(&node))
+            .transpose()?;
         match members.keys().next() {
-            None => Ok(Fixture { name, state, update, after, bindings }),
+            None => Ok(Fixture {
+                name,
+                state,
+                update,
+                after,
+                bindings,
+            }),
             Some(unknown) => Err(format!(
                 "its member `{unknown}` is not known; beside `state` there can be `update`, `after` and `bindings`"
             )),
@@ -93,14 +102,21 @@ fn presumed(key: &str) -> Binding {
     let (name, _) = shape::without_counter(key);
     Binding {
         state_key: key.to_owned(),
-        resource: Some(Node::Object(Object::from_iter([("name", Node::string(name))]))),
+        resource: Some(Node::Object(Object::from_iter([(
+            "name",
+            Node::string(name),
+        )]))),
         is_active: true,
     }
 }
 
 fn bindings(node: &Node) -> Result<Vec<Binding>, String> {
-    const SHAPE: &str = r#"its `bindings` are no list of {"stateKey": …, "resource": …, "isActive": …}"#;
-    let elements = node.as_leaf().and_then(|leaf| leaf.elements()).ok_or(SHAPE)?;
+    const SHAPE: &str =
+        r#"its `bindings` are no list of {"stateKey": …, "resource": …, "isActive": …}"#;
+    let elements = node
+        .as_leaf()
+        .and_then(|leaf| leaf.elements())
+        .ok_or(SHAPE)?;
     let one = |element: Node| -> Option<Binding> {
         let members = element.as_object()?;
         let known = ["stateKey", "resource", "isActive"];
@@ -132,20 +148,35 @@ pub(crate) fn read(folder: &Path) -> Result<Vec<Fixture>, Violation> {
             "give the harness a folder with the states that releases wrote, a file each, named `*.json`",
         )
     };
-    let entries = std::fs::read_dir(folder)
-        .map_err(|error| failed(format!("the folder `{}` cannot be read: {error}", folder.display())))?;
+    let entries = std::fs::read_dir(folder).map_err(|error| {
+        failed(format!(
+            "the folder `{}` cannot be read: {error}",
+            folder.display()
+        ))
+    })?;
     let mut files = Vec::new();
     for entry in entries {
         let path = entry
-            .map_err(|error| failed(format!("the folder `{}` cannot be read: {error}", folder.display())))?
+            .map_err(|error| {
+                failed(format!(
+                    "the folder `{}` cannot be read: {error}",
+                    folder.display()
+                ))
+            })?
             .path();
-        if path.extension().is_some_and(|extension| extension == "json") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
             files.push(path);
         }
     }
     files.sort();
     if files.is_empty() {
-        return Err(failed(format!("the folder `{}` has no released state", folder.display())));
+        return Err(failed(format!(
+            "the folder `{}` has no released state",
+            folder.display()
+        )));
     }
     files
         .into_iter()
@@ -172,7 +203,10 @@ mod tests {
     #[test]
     fn a_state_is_bare_or_told_with_what_is_known_of_it() {
         let bare = parse(r#"{"bindingStateV1":{"a":{}},"state":1}"#).unwrap();
-        assert_eq!(bare.state.to_json(), r#"{"bindingStateV1":{"a":{}},"state":1}"#);
+        assert_eq!(
+            bare.state.to_json(),
+            r#"{"bindingStateV1":{"a":{}},"state":1}"#
+        );
         assert_eq!(bare.update, Expected::Unsaid);
         let told = parse(
             r#"{"state":{}, "update": null, "bindings":[{"stateKey":"a","resource":{"name":"x"},"isActive":false},{"stateKey":"b"}]}"#,
@@ -195,7 +229,10 @@ mod tests {
             (r#"{"state":{},"updates":{}}"#, "`updates` is not known"),
             (r#"{"state":{},"bindings":{}}"#, "no list"),
             (r#"{"state":{},"bindings":[{"stateKey":7}]}"#, "no list"),
-            (r#"{"state":{},"bindings":[{"stateKey":"a","active":true}]}"#, "no list"),
+            (
+                r#"{"state":{},"bindings":[{"stateKey":"a","active":true}]}"#,
+                "no list",
+            ),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.contains(why), "{text}: {error}");
@@ -207,8 +244,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("notes.txt"), "").unwrap();
         let empty = read(folder.path()).unwrap_err();
-        assert!(empty.came_out.contains("no released state"), "{}", empty.came_out);
+        assert!(
+            empty.came_out.contains("no released state"),
+            "{}",
+            empty.came_out
+        );
         let absent = read(&folder.path().join("absent")).unwrap_err();
-        assert!(absent.came_out.contains("cannot be read"), "{}", absent.came_out);
+        assert!(
+            absent.came_out.contains("cannot be read"),
+            "{}",
+            absent.came_out
+        );
     }
 }

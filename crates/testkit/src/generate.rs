@@ -77,14 +77,20 @@ impl<'a> Generator<'a> {
         fixtures: &[(Fixture, Case)],
         is_whole: bool,
         seed: u64,
-    ) -> Result<Self, (Violation, Case)> {
+    ) -> Result<Self, Box<(Violation, Case)>> {
         let mut templates = Vec::new();
         let mut roots = Vec::new();
         for (fixture, case) in fixtures {
             let first = templates.len();
             for (key, state) in shape::bindings(&fixture.state) {
-                let binding = case.bindings.iter().find(|binding| binding.state_key == key);
-                let consents = case.consents.iter().filter(|consent| consent.state_key == key);
+                let binding = case
+                    .bindings
+                    .iter()
+                    .find(|binding| binding.state_key == key);
+                let consents = case
+                    .consents
+                    .iter()
+                    .filter(|consent| consent.state_key == key);
                 let template = Template {
                     file: fixture.name.clone(),
                     key: key.to_owned(),
@@ -105,17 +111,32 @@ impl<'a> Generator<'a> {
         }
         if !is_whole {
             let all: Vec<usize> = (0..templates.len()).collect();
-            roots.iter_mut().for_each(|root| root.templates.clone_from(&all));
+            roots
+                .iter_mut()
+                .for_each(|root| root.templates.clone_from(&all));
         }
         let back = |name: &String| subject.chain.back_to(Some(name)).ok();
         Ok(Generator {
             subject,
             templates,
             roots,
-            prefixes: subject.names.iter().filter_map(back).filter(|chain| !chain.is_empty()).collect(),
+            prefixes: subject
+                .names
+                .iter()
+                .filter_map(back)
+                .filter(|chain| !chain.is_empty())
+                .collect(),
             random: Random::new(seed),
             seed,
             made: 0,
+        })
+    }
+
+    /// What no release in between can be asked for: the steps behind which there is no way back.
+    pub(crate) fn left_out(&self) -> Option<String> {
+        let expected = self.subject.names.len().saturating_sub(1);
+        (self.prefixes.len() < expected).then(|| {
+            "some states between two steps: what is behind declares no reverse; add a released state of each such shape".to_owned()
         })
     }
 
@@ -152,7 +173,9 @@ impl<'a> Generator<'a> {
         let mut bindings: Vec<Made> = Vec::new();
         let templates = self.roots[root].templates.clone();
         for _ in 0..count {
-            let Some(&template) = self.random.pick(&templates) else { break };
+            let Some(&template) = self.random.pick(&templates) else {
+                break;
+            };
             let made = self.binding(template)?;
             let key = self.free_key(made.key, &bindings, self.templates[template].may_be_renamed);
             bindings.push(Made { key, ..made });
@@ -189,7 +212,13 @@ impl<'a> Generator<'a> {
         if halves == made.state {
             return Ok(None);
         }
-        Ok(Some(self.assembled(root, vec![Made { state: halves, ..made }])))
+        Ok(Some(self.assembled(
+            root,
+            vec![Made {
+                state: halves,
+                ..made
+            }],
+        )))
     }
 
     fn assembled(&mut self, root: usize, mut bindings: Vec<Made>) -> Case {
@@ -220,14 +249,21 @@ impl<'a> Generator<'a> {
                 "generated state {} of seed {}, made of {}",
                 self.made,
                 self.seed,
-                if files.is_empty() { "a released state".to_owned() } else { files.join(", ") }
+                if files.is_empty() {
+                    "a released state".to_owned()
+                } else {
+                    files.join(", ")
+                }
             ),
             state: Node::Object(state),
             bindings: bindings
                 .iter()
                 .filter_map(|made| {
                     let binding = made.binding.clone()?;
-                    Some(Binding { state_key: made.key.clone(), ..binding })
+                    Some(Binding {
+                        state_key: made.key.clone(),
+                        ..binding
+                    })
                 })
                 .collect(),
             consents: bindings
@@ -246,7 +282,10 @@ impl<'a> Generator<'a> {
     fn free_key(&mut self, key: String, taken: &[Made], may_be_renamed: bool) -> String {
         let mut free = key;
         if may_be_renamed && self.random.once_in(3) {
-            free = self.random.pick(&ODD_KEYS).map_or(free, |odd| (*odd).to_owned());
+            free = self
+                .random
+                .pick(&ODD_KEYS)
+                .map_or(free, |odd| (*odd).to_owned());
         }
         if self.random.once_in(4) {
             free = counted(&free, 1 + self.random.below(9));
@@ -271,7 +310,9 @@ impl<'a> Generator<'a> {
         let mut binding = template.binding.clone();
         match random.below(8) {
             0 => binding = None,
-            1 => binding.iter_mut().for_each(|binding| binding.is_active = false),
+            1 => binding
+                .iter_mut()
+                .for_each(|binding| binding.is_active = false),
             _ => {}
         }
         let made = Made {
@@ -292,7 +333,10 @@ impl<'a> Generator<'a> {
         let Some(after) = self.migrated(&made)? else {
             return Ok(made); // Refused alone, it is refused among others: that is for the laws to tell.
         };
-        let whole = Made { state: after, ..made };
+        let whole = Made {
+            state: after,
+            ..made
+        };
         if self.prefixes.is_empty() || self.random.once_in(2) {
             return Ok(whole);
         }
@@ -311,21 +355,25 @@ impl<'a> Generator<'a> {
     fn migrated(&self, made: &Made) -> Result<Option<Object>, Violation> {
         let bindings: Vec<Binding> = made.binding.iter().cloned().collect();
         let ran = self.subject.run(&alone(made), &bindings)?;
-        Ok(ran.ok().and_then(|migrated| only(&migrated.after, &made.key)))
+        Ok(ran
+            .ok()
+            .and_then(|migrated| only(&migrated.after, &made.key)))
     }
 }
 
 impl Template {
     /// Finds out whether the chain looks at the state key.
-    fn tried(mut self, subject: &Subject) -> Result<Self, (Violation, Case)> {
+    fn tried(mut self, subject: &Subject) -> Result<Self, Box<(Violation, Case)>> {
         let under = |key: &str| {
             let case = self.case(key);
             match subject.run(&case.state, &case.bindings) {
-                Err(violation) => Err((violation, case)),
+                Err(violation) => Err(Box::new((violation, case))),
                 Ok(Err(error)) => Ok((Err(error.code()), case)),
                 Ok(Ok(migrated)) => {
                     let states: Vec<(String, Object)> = shape::bindings(&migrated.after)
-                        .map(|(key, state)| (shape::without_counter(key).0.to_owned(), state.clone()))
+                        .map(|(key, state)| {
+                            (shape::without_counter(key).0.to_owned(), state.clone())
+                        })
                         .collect();
                     Ok((Ok(states), case))
                 }
@@ -336,16 +384,34 @@ impl Template {
         if plain != with_counter {
             let told = |outcome: Result<Vec<(String, Object)>, &str>| match outcome {
                 Err(code) => format!("refused ({code})"),
-                Ok(states) => shape::state_of(states.iter().map(|(key, state)| (key.as_str(), state.clone()))).to_json(),
+                Ok(states) => shape::state_of(
+                    states
+                        .iter()
+                        .map(|(key, state)| (key.as_str(), state.clone())),
+                )
+                .to_json(),
             };
-            let came_out = format!("`{}`: {}\nwith a counter: {}", self.key, told(plain), told(with_counter));
+            let came_out = format!(
+                "`{}`: {}\nwith a counter: {}",
+                self.key,
+                told(plain),
+                told(with_counter)
+            );
             let remedy = "compare state keys without the counter `.v<n>` that they get when a backfill is asked for";
-            return Err((Violation::new(Law::Counter, came_out, remedy), case));
+            return Err(Box::new((
+                Violation::new(Law::Counter, came_out, remedy),
+                case,
+            )));
         }
         let (elsewhere, _) = under("testkit other")?;
         self.may_be_renamed = match (plain, elsewhere) {
-            (Ok(plain), Ok(elsewhere)) => plain.iter().map(|(_, state)| state).eq(elsewhere.iter().map(|(_, state)| state))
-                && elsewhere.iter().all(|(key, _)| key == "testkit other"),
+            (Ok(plain), Ok(elsewhere)) => {
+                plain
+                    .iter()
+                    .map(|(_, state)| state)
+                    .eq(elsewhere.iter().map(|(_, state)| state))
+                    && elsewhere.iter().all(|(key, _)| key == "testkit other")
+            }
             _ => false,
         };
         Ok(self)
@@ -359,7 +425,10 @@ impl Template {
             bindings: self
                 .binding
                 .iter()
-                .map(|binding| Binding { state_key: key.to_owned(), ..binding.clone() })
+                .map(|binding| Binding {
+                    state_key: key.to_owned(),
+                    ..binding.clone()
+                })
                 .collect(),
             consents: Vec::new(),
         }
@@ -407,7 +476,9 @@ fn shifted(state: &Object, random: &mut Random) -> Object {
     let all = |state: &Object| -> Vec<u64> {
         let of = |(part, member): &(shape::Part, &str)| -> Vec<u64> {
             let entries = part.entries(state);
-            let cursors = entries.iter().filter_map(|(_, entry)| cursors::read(entry.get(member)));
+            let cursors = entries
+                .iter()
+                .filter_map(|(_, entry)| cursors::read(entry.get(member)));
             cursors.filter_map(|cursor| cursor.as_u64()).collect()
         };
         places.iter().flat_map(of).collect()
@@ -415,7 +486,9 @@ fn shifted(state: &Object, random: &mut Random) -> Object {
     let least = all(&state).into_iter().min().unwrap_or(0);
     for (part, member) in places {
         for name in part.names(&state) {
-            let Some(entry) = part.entry_mut(&mut state, name.as_deref()) else { continue };
+            let Some(entry) = part.entry_mut(&mut state, name.as_deref()) else {
+                continue;
+            };
             if let Some(cursor) = cursors::read(entry.get(member)) {
                 entry.insert(member, shift.of(&cursor, least).to_node());
             }
@@ -451,7 +524,9 @@ fn vary_backfill(state: &mut Object, random: &mut Random) {
     let entries = INC.entries(state);
     let with_cursor: Vec<(Option<String>, Cursor)> = entries
         .into_iter()
-        .filter_map(|(name, entry)| Some((name.map(str::to_owned), cursors::read(entry.get("cursor"))?)))
+        .filter_map(|(name, entry)| {
+            Some((name.map(str::to_owned), cursors::read(entry.get("cursor"))?))
+        })
         .collect();
     let Some((name, cursor)) = random.pick(&with_cursor).cloned() else {
         return;
@@ -491,12 +566,17 @@ fn page(random: &mut Random) -> Node {
 
 fn vary_snapshot(state: &mut Object, random: &mut Random) {
     for name in SNAPSHOT.names(state) {
-        let Some(entry) = SNAPSHOT.entry_mut(state, name.as_deref()) else { continue };
+        let Some(entry) = SNAPSHOT.entry_mut(state, name.as_deref()) else {
+            continue;
+        };
         if entry.present("last_count").is_some() && random.once_in(2) {
             entry.insert("last_count", Node::integer(1 + random.below(1_000_000)));
         }
         if entry.present("last_digest").is_some() && random.once_in(2) {
-            entry.insert("last_digest", Node::string(format!("{:032x}", random.next_u64())));
+            entry.insert(
+                "last_digest",
+                Node::string(format!("{:032x}", random.next_u64())),
+            );
         }
     }
 }
@@ -510,7 +590,10 @@ fn vary_siblings(state: &mut Object, random: &mut Random) {
             state.insert("last_initialized", Node::Null);
         }
         2 => {
-            state.insert("last_initialized", Node::string("2025-01-01T00:00:00.000001+00:00"));
+            state.insert(
+                "last_initialized",
+                Node::string("2025-01-01T00:00:00.000001+00:00"),
+            );
         }
         _ => {}
     }

@@ -129,7 +129,8 @@ impl Harness {
     pub fn run(self) -> Result<Report, Failure> {
         let mut fixtures = self.states;
         if let Some(folder) = &self.folder {
-            let read = fixture::read(folder).map_err(|violation| Failure::of(violation, folder.display().to_string(), None))?;
+            let read = fixture::read(folder)
+                .map_err(|violation| Failure::of(violation, folder.display().to_string(), None))?;
             fixtures.extend(read);
         }
         if fixtures.is_empty() {
@@ -189,10 +190,16 @@ impl Run {
         let released = grounds.len();
         let subject = Arc::clone(&self.subject);
         let generator = Generator::new(&subject, &cases, is_whole, self.seed)
-            .map_err(|(violation, case)| failure(&case, violation));
+            .map_err(|told| failure(&told.1, told.0.clone()));
         let generated = match generator {
             Err(failure) => Err(failure),
-            Ok(generator) => Generated { subject: &subject, generator, cases: self.cases, report: &mut self.report }.all(),
+            Ok(generator) => Generated {
+                subject: &subject,
+                generator,
+                cases: self.cases,
+                report: &mut self.report,
+            }
+            .all(),
         };
         grounds.extend(generated?);
         self.mutations(&grounds)?;
@@ -208,7 +215,10 @@ impl Run {
             failure(&case, violation)
         })?;
         self.report.undone += undone.bindings;
-        undone.left_out.into_iter().for_each(|what| self.report.skip(what));
+        undone
+            .left_out
+            .into_iter()
+            .for_each(|what| self.report.skip(what));
         Ok(sound)
     }
 
@@ -233,7 +243,9 @@ impl Run {
             _ => {}
         }
         match &fixture.after {
-            Some(after) if *after != sound.after => wrong("the state after", &after.to_json(), &sound.after.to_json()),
+            Some(after) if *after != sound.after => {
+                wrong("the state after", &after.to_json(), &sound.after.to_json())
+            }
             _ => Ok(()),
         }
     }
@@ -245,7 +257,12 @@ impl Run {
             .flat_map(|(_, sound)| &sound.applied)
             .map(|applied| applied.migration.as_str())
             .collect();
-        match self.subject.names.iter().find(|name| !seen.contains(name.as_str())) {
+        match self
+            .subject
+            .names
+            .iter()
+            .find(|name| !seen.contains(name.as_str()))
+        {
             None => Ok(()),
             Some(name) => {
                 let violation = Violation::new(
@@ -270,7 +287,11 @@ impl Run {
             }
             if let Some(rest) = mutation::check_rest(&self.subject, case) {
                 rest.map_err(|violation| failure(case, violation))?;
-                *self.report.mutations.entry(Mutation::NeverRests).or_default() += 1;
+                *self
+                    .report
+                    .mutations
+                    .entry(Mutation::NeverRests)
+                    .or_default() += 1;
             }
         }
         Ok(())
@@ -294,13 +315,20 @@ impl Run {
             let left = self.kills.saturating_sub(self.report.kills);
             if left == 0 {
                 if self.kills > 0 {
-                    self.report.skip(format!("kills of {}: {} sessions were cut by then", case.origin, self.kills));
+                    self.report.skip(format!(
+                        "kills of {}: {} sessions were cut by then",
+                        case.origin, self.kills
+                    ));
                 }
                 continue;
             }
-            let killed = crash::check(&self.subject, case, left).map_err(|violation| failure(case, violation))?;
+            let killed = crash::check(&self.subject, case, left)
+                .map_err(|violation| failure(case, violation))?;
             self.report.kills += killed.kills;
-            killed.left_out.into_iter().for_each(|what| self.report.skip(what));
+            killed
+                .left_out
+                .into_iter()
+                .for_each(|what| self.report.skip(what));
         }
         Ok(())
     }
@@ -319,9 +347,14 @@ impl Generated<'_> {
     fn all(mut self) -> Result<Vec<(Case, Sound)>, Failure> {
         let mut grounds = Vec::new();
         if self.generator.is_empty() {
-            self.report.skip("generated states: no released state has a binding".to_owned());
+            self.report
+                .skip("generated states: no released state has a binding".to_owned());
             return Ok(grounds);
         }
+        self.generator
+            .left_out()
+            .into_iter()
+            .for_each(|what| self.report.skip(what));
         let unmade = |violation| Failure::of(violation, "a generated state", None);
         for at in 0..self.cases {
             let case = match at {
@@ -351,7 +384,10 @@ impl Generated<'_> {
             failure(&case, violation)
         })?;
         self.report.undone += undone.bindings;
-        undone.left_out.into_iter().for_each(|what| self.report.skip(what));
+        undone
+            .left_out
+            .into_iter()
+            .for_each(|what| self.report.skip(what));
         Ok(sound)
     }
 
@@ -368,14 +404,25 @@ impl Generated<'_> {
 }
 
 /// Forth, and back.
-fn check_both(subject: &Subject, seed: u64, case: &Case) -> Result<(Sound, undo::Undone), Violation> {
+fn check_both(
+    subject: &Subject,
+    seed: u64,
+    case: &Case,
+) -> Result<(Sound, undo::Undone), Violation> {
     let sound = laws::check(subject, case)?;
     let undone = undo::check(subject, case, &sound, &mut Random::new(seed))?;
     Ok((sound, undone))
 }
 
 fn failure(case: &Case, violation: Violation) -> Failure {
-    let known = case.bindings.iter().any(|binding| shape::binding(&case.state, &binding.state_key).is_some());
+    let known = case
+        .bindings
+        .iter()
+        .any(|binding| shape::binding(&case.state, &binding.state_key).is_some());
     let bindings: &[Binding] = if known { &case.bindings } else { &[] };
-    Failure::of(violation, case.origin.clone(), Some((&case.state, bindings)))
+    Failure::of(
+        violation,
+        case.origin.clone(),
+        Some((&case.state, bindings)),
+    )
 }

@@ -47,7 +47,10 @@ pub enum Law {
 impl Law {
     pub(crate) fn sentence(self) -> String {
         match self {
-            Law::Fixtures => "the released states can be read, and each step of the chain changes one of them".into(),
+            Law::Fixtures => {
+                "the released states can be read, and each step of the chain changes one of them"
+                    .into()
+            }
             Law::Expected => "the migration does what the file says".into(),
             Law::NoPanic => "a migration never panics".into(),
             Law::Migrates => "every state that a release could have written is migrated".into(),
@@ -58,8 +61,12 @@ impl Law {
             Law::Exact => "the update makes the migrated state of the state before".into(),
             Law::OneUpdate => "the update is one checkpoint".into(),
             Law::Scope => "the update touches only bindings that a step applied to".into(),
-            Law::Positions => "nothing is missed, and nothing is read again that is not declared".into(),
-            Law::Counter => "a state key with a backfill counter is migrated like the one without".into(),
+            Law::Positions => {
+                "nothing is missed, and nothing is read again that is not declared".into()
+            }
+            Law::Counter => {
+                "a state key with a backfill counter is migrated like the one without".into()
+            }
             Law::Undone => "a reverse gives back the state before".into(),
             Law::UndoneLater => "a reverse is never ahead of what was captured".into(),
             Law::Residue => "a state that is half each is refused, or carried over whole".into(),

@@ -25,8 +25,14 @@ pub(crate) fn check(subject: &Subject, case: &Case) -> Result<Sound, Violation> 
     check_fixed(subject, case, &migrated)?;
     check_decodes(&migrated)?;
     let terms = subject.terms(&case.consents);
-    let plan = plan(&case.state, &migrated.after, &case.bindings, &migrated.applied, &terms)
-        .map_err(|refused| not_accepted(&refused, &migrated.after))?;
+    let plan = plan(
+        &case.state,
+        &migrated.after,
+        &case.bindings,
+        &migrated.applied,
+        &terms,
+    )
+    .map_err(|refused| not_accepted(&refused, &migrated.after))?;
     let sound = Sound {
         after: migrated.after,
         applied: migrated.applied,
@@ -61,7 +67,9 @@ fn not_accepted(refused: &Refused, after: &Node) -> Violation {
         Refused::ConsentMissing { .. } => {
             "migrate without this effect, declare it, or give the harness the consents that its users will be asked for"
         }
-        Refused::NotDecodable { .. } => "give every binding the shape of today's model, disabled ones and orphans too",
+        Refused::NotDecodable { .. } => {
+            "give every binding the shape of today's model, disabled ones and orphans too"
+        }
         _ => "keep what was there, or declare the effect if it is meant",
     };
     let mut came_out = String::new();
@@ -86,7 +94,10 @@ fn check_pure(subject: &Subject, case: &Case, migrated: &Migrated) -> Result<(),
             format!(
                 "the first time: {}\nthe second time: {}",
                 crate::failure::shown(&migrated.after),
-                again.map_or_else(|error| error.to_string(), |again| crate::failure::shown(&again.after))
+                again.map_or_else(
+                    |error| error.to_string(),
+                    |again| crate::failure::shown(&again.after)
+                )
             ),
             "let a step look at nothing but the state and the binding: a crash is answered by running it again",
         )),
@@ -122,7 +133,10 @@ fn check_decodes(migrated: &Migrated) -> Result<(), Violation> {
         };
         Violation::new(
             Law::Decodes,
-            format!("{what}: {error}\nafter: {}", crate::failure::shown(&migrated.after)),
+            format!(
+                "{what}: {error}\nafter: {}",
+                crate::failure::shown(&migrated.after)
+            ),
             "give every binding the shape of today's model, disabled ones and orphans too",
         )
     })
@@ -136,24 +150,38 @@ impl Sound {
         }
         Err(Violation::new(
             Law::Exact,
-            format!("the update makes: {}\nthe chain makes: {}", made.to_json(), self.after.to_json()),
+            format!(
+                "the update makes: {}\nthe chain makes: {}",
+                made.to_json(),
+                self.after.to_json()
+            ),
             "this is a defect of the engine; report it with this state",
         ))
     }
 
     fn check_one_update(&self, subject: &Subject) -> Result<(), Violation> {
         let wire = self.plan.update.to_wire();
-        let declares_replacement = self
-            .applied
+        let declares_replacement = self.applied.iter().any(|applied| {
+            Allowed::of(
+                &subject.declared,
+                std::slice::from_ref(applied),
+                &keys(applied),
+            )
+            .replaces_state()
+        });
+        let is_as_declared = wire
             .iter()
-            .any(|applied| Allowed::of(&subject.declared, std::slice::from_ref(applied), &keys(applied)).replaces_state());
-        let is_as_declared = wire.iter().all(|update| update.merge_patch != declares_replacement);
+            .all(|update| update.merge_patch != declares_replacement);
         if wire.len() <= 1 && is_as_declared {
             return Ok(());
         }
         Err(Violation::new(
             Law::OneUpdate,
-            format!("{} checkpoints, of which {} merge", wire.len(), wire.iter().filter(|update| update.merge_patch).count()),
+            format!(
+                "{} checkpoints, of which {} merge",
+                wire.len(),
+                wire.iter().filter(|update| update.merge_patch).count()
+            ),
             "this is a defect of the engine; report it with this state",
         ))
     }
@@ -169,7 +197,9 @@ impl Sound {
         };
         let in_states = patch.get(BINDING_STATES).and_then(Node::as_object);
         let bindings = in_states.into_iter().flat_map(|states| states.keys());
-        let stray = bindings.filter(|key| !is_touched(key)).map(|key| format!("binding `{key}`"));
+        let stray = bindings
+            .filter(|key| !is_touched(key))
+            .map(|key| format!("binding `{key}`"));
         let beside = patch
             .keys()
             .filter(|key| *key != BINDING_STATES && !is_touched(""))
@@ -187,13 +217,19 @@ impl Sound {
     fn check_positions(&self, subject: &Subject, case: &Case) -> Result<(), Violation> {
         for (after, before) in self.pairs() {
             let allowed = Allowed::of(&subject.declared, &self.applied, &[after, before]);
-            let (old, new) = (shape::binding(&case.state, before), shape::binding(&self.after, after));
+            let (old, new) = (
+                shape::binding(&case.state, before),
+                shape::binding(&self.after, after),
+            );
             if new.is_none() && (allowed.retires() || allowed.resets()) {
                 continue;
             }
             let (old, new) = (Reading::of(old), Reading::of(new));
             let wrong = reading::missed(&old, &new, &allowed).or_else(|| {
-                let may_reread = case.consents.iter().any(|consent| consent.state_key == after);
+                let may_reread = case
+                    .consents
+                    .iter()
+                    .any(|consent| consent.state_key == after);
                 reading::reread(&old, &new, &allowed).filter(|_| !may_reread)
             });
             if let Some(wrong) = wrong {

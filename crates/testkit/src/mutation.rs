@@ -8,7 +8,7 @@ mod make;
 
 use std::fmt;
 
-use staunch_state::{Chain, MigrationError, Node, Object, Refused, Terms, plan, transform};
+use staunch_state::{Chain, MigrationError, Node, Object, plan, transform};
 
 use crate::case::{Case, Subject};
 use crate::law::{Law, Violation};
@@ -146,13 +146,21 @@ pub(crate) fn all(subject: &Subject, case: &Case, sound: &Sound) -> Vec<Made> {
 }
 
 /// Sees that a plan refuses the mistake.
-pub(crate) fn check(subject: &Subject, case: &Case, sound: &Sound, made: &Made) -> Result<(), Violation> {
-    let terms: Terms = subject.terms(&[]);
-    match plan(&case.state, &made.after, &case.bindings, &sound.applied, &terms) {
-        Err(refused) => {
-            let _: Refused = refused;
-            Ok(())
-        }
+pub(crate) fn check(
+    subject: &Subject,
+    case: &Case,
+    sound: &Sound,
+    made: &Made,
+) -> Result<(), Violation> {
+    let terms = subject.terms(&[]);
+    match plan(
+        &case.state,
+        &made.after,
+        &case.bindings,
+        &sound.applied,
+        &terms,
+    ) {
+        Err(_) => Ok(()),
         Ok(plan) => Err(Violation::new(
             Law::Refuses(made.mutation),
             format!(
@@ -160,7 +168,12 @@ pub(crate) fn check(subject: &Subject, case: &Case, sound: &Sound, made: &Made) 
                 made.place,
                 plan.groups
                     .iter()
-                    .map(|group| format!("{:?} {} {}", group.outcome, group.change, group.notes.join(", ")))
+                    .map(|group| format!(
+                        "{:?} {} {}",
+                        group.outcome,
+                        group.change,
+                        group.notes.join(", ")
+                    ))
                     .collect::<Vec<_>>()
                     .join("; "),
                 crate::failure::shown(&sound.after),
@@ -180,31 +193,69 @@ pub(crate) fn check_rest(subject: &Subject, case: &Case) -> Option<Result<(), Vi
         "testkit-restless",
         |_, _| true,
         move |bindings, state| {
-            let mut after = inner.run(&Node::Object(state), bindings)?.after;
-            let root = after.as_object_mut().into_iter();
-            for root in root {
-                let count = root
-                    .get("testkit_runs")
-                    .and_then(|node| node.as_leaf()?.as_u64());
-                root.insert("testkit_runs", Node::integer(count.unwrap_or(0) + 1));
-            }
-            let no_object = || MigrationError::failed("", "is no object; a connector state is one");
-            after.into_object().ok_or_else(no_object)
+            let after = inner.run(&Node::Object(state), bindings)?.after;
+            let mut root = after.into_object().unwrap_or_default();
+            let runs = root
+                .get("testkit_runs")
+                .and_then(|node| node.as_leaf()?.as_u64());
+            root.insert("testkit_runs", Node::integer(runs.unwrap_or(0) + 1));
+            Ok(root)
         },
     );
     let chain = Chain::new().with_whole(restless);
-    Some(match crate::case::run(&chain, &case.state, &case.bindings) {
-        Err(violation) => Err(violation),
-        Ok(Err(MigrationError::NotFixed { .. })) => Ok(()),
-        Ok(other) => Err(Violation::new(
-            Law::Refuses(Mutation::NeverRests),
-            format!("the chain runs to its end: {}", other.map_or_else(|error| error.to_string(), |migrated| migrated.after.to_json())),
-            "this is a defect of the engine; report it with this state",
-        )),
-    })
+    Some(
+        match crate::case::run(&chain, &case.state, &case.bindings) {
+            Err(violation) => Err(violation),
+            Ok(Err(MigrationError::NotFixed { .. })) => Ok(()),
+            Ok(other) => Err(Violation::new(
+                Law::Refuses(Mutation::NeverRests),
+                format!(
+                    "the chain runs to its end: {}",
+                    other.map_or_else(
+                        |error| error.to_string(),
+                        |migrated| migrated.after.to_json()
+                    )
+                ),
+                "this is a defect of the engine; report it with this state",
+            )),
+        },
+    )
 }
 
 /// A number of objects inside each other.
 fn nested(depth: usize) -> Node {
-    (0..depth).fold(Node::integer(1), |inner, _| Node::Object(Object::from_iter([("deep", inner)])))
+    (0..depth).fold(Node::integer(1), |inner, _| {
+        Node::Object(Object::from_iter([("deep", inner)]))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use staunch_state::Budget;
+    use staunch_state::transform::flat_to_keyed;
+
+    #[test]
+    fn a_mistake_that_a_plan_accepts_is_told() {
+        let subject = Subject::new(Chain::new().with(flat_to_keyed("main")), Budget::default());
+        let case = Case {
+            origin: "a state".to_owned(),
+            state: Node::parse(r#"{"bindingStateV1":{"a":{"inc":{"cursor":7}}}}"#).unwrap(),
+            bindings: Vec::new(),
+            consents: Vec::new(),
+        };
+        let sound = crate::laws::check(&subject, &case).unwrap();
+        let made = Made {
+            mutation: Mutation::MovesForward,
+            place: "nowhere".to_owned(),
+            after: sound.after.clone(),
+        };
+        let told = check(&subject, &case, &sound, &made).unwrap_err();
+        assert_eq!(told.law, Law::Refuses(Mutation::MovesForward));
+        let mistakes = all(&subject, &case, &sound);
+        assert!(mistakes.len() > 5, "{mistakes:?}");
+        for made in mistakes {
+            assert!(check(&subject, &case, &sound, &made).is_ok(), "{made:?}");
+        }
+    }
 }

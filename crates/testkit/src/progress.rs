@@ -11,7 +11,9 @@ use crate::shape::{self, BACKFILL, INC};
 /// The state after every binding has read on for a while, each subtask by its own pace, and none beyond one that leads.
 pub(crate) fn progressed(state: &Node, random: &mut Random) -> Node {
     let mut after = state.clone();
-    let keys: Vec<String> = shape::bindings(state).map(|(key, _)| key.to_owned()).collect();
+    let keys: Vec<String> = shape::bindings(state)
+        .map(|(key, _)| key.to_owned())
+        .collect();
     for key in keys {
         if let Some(binding) = shape::binding_mut(&mut after, &key) {
             read_on(binding, random);

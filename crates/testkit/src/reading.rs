@@ -92,14 +92,19 @@ impl Reading {
     /// Whether a stream is new, with a backfill of its own: whatever there is of it is read for the first time.
     pub(crate) fn begins(&self, name: Option<&str>, before: &Reading) -> bool {
         let is_own = |own: &&Enumeration| {
-            own.name.as_deref() == name && !before.backfills.iter().any(|theirs| goes_on(theirs, own))
+            own.name.as_deref() == name
+                && !before.backfills.iter().any(|theirs| goes_on(theirs, own))
         };
         before.cursor(name).is_none() && self.backfills.iter().any(|own| is_own(&own))
     }
 
     /// Those that read on what a stream of this name would have read.
     fn readers<'a>(&'a self, name: Option<&str>, before: &'a Reading) -> Vec<&'a Stream> {
-        let same: Vec<&Stream> = self.streams.iter().filter(|s| s.name.as_deref() == name).collect();
+        let same: Vec<&Stream> = self
+            .streams
+            .iter()
+            .filter(|s| s.name.as_deref() == name)
+            .collect();
         if !same.is_empty() {
             return same;
         }
@@ -124,7 +129,10 @@ pub(crate) fn missed(before: &Reading, after: &Reading, allowed: &Allowed) -> Op
         if readers.iter().any(|reader| reads(reader) == Some(true)) {
             continue;
         }
-        if readers.iter().any(|reader| is_without_line(&reader.cursor, &stream.cursor)) {
+        if readers
+            .iter()
+            .any(|reader| is_without_line(&reader.cursor, &stream.cursor))
+        {
             continue; // By a rule of the author's own: nothing here knows the line.
         }
         if allowed.forwards() {
@@ -144,7 +152,10 @@ pub(crate) fn missed(before: &Reading, after: &Reading, allowed: &Allowed) -> Op
     let lost = before.backfills.iter().find(|backfill| {
         !allowed.starts_over()
             && !allowed.drops(backfill.name.as_deref())
-            && !after.backfills.iter().any(|theirs| goes_on(backfill, theirs))
+            && !after
+                .backfills
+                .iter()
+                .any(|theirs| goes_on(backfill, theirs))
     });
     lost.map(|backfill| {
         let subject = subject(backfill.name.as_deref());
@@ -172,7 +183,8 @@ pub(crate) fn reread(before: &Reading, after: &Reading, allowed: &Allowed) -> Op
             let Some(origin) = cursors::on_line_of(origin, &stream.cursor) else {
                 return false;
             };
-            let bound = cursors::earlier(&origin, time, count).filter(|bound| bound.parts().is_none());
+            let bound =
+                cursors::earlier(&origin, time, count).filter(|bound| bound.parts().is_none());
             bound.is_some_and(|bound| order(&stream.cursor, &bound).is_some_and(Ordering::is_le))
         };
         let begins = allowed.begins(name) || after.begins(name, before);
@@ -187,8 +199,15 @@ pub(crate) fn reread(before: &Reading, after: &Reading, allowed: &Allowed) -> Op
     let again = after.backfills.iter().find(|backfill| {
         let name = backfill.name.as_deref();
         let is_new = before.cursor(name).is_none()
-            && !before.backfills.iter().any(|theirs| theirs.name == backfill.name);
-        !is_new && !before.backfills.iter().any(|theirs| goes_on(theirs, backfill))
+            && !before
+                .backfills
+                .iter()
+                .any(|theirs| theirs.name == backfill.name);
+        !is_new
+            && !before
+                .backfills
+                .iter()
+                .any(|theirs| goes_on(theirs, backfill))
     });
     again.map(|backfill| {
         let subject = subject(backfill.name.as_deref());
@@ -213,10 +232,12 @@ pub(crate) fn is_ahead(before: &Reading, after: &Reading) -> Option<Wrong> {
             origins = before.cursors().map(|(_, cursor)| cursor).collect();
         }
         let is_ahead = !origins.is_empty()
-            && origins.iter().all(|origin| match order(&stream.cursor, origin) {
-                Some(order) => order.is_gt(),
-                None => !is_without_line(&stream.cursor, origin),
-            });
+            && origins
+                .iter()
+                .all(|origin| match order(&stream.cursor, origin) {
+                    Some(order) => order.is_gt(),
+                    None => !is_without_line(&stream.cursor, origin),
+                });
         is_ahead.then(|| {
             format!(
                 "{} stands at {}, later than all that was captured",
@@ -278,25 +299,132 @@ mod tests {
         let none = Effects::NONE;
         let flat = r#"{"inc":{"cursor":"2025-06-10T08:00:00Z"}}"#;
         for (what, before, after, effects, is_missed, is_reread) in [
-            ("renamed", flat, r#"{"inc":{"a":{"cursor":"2025-06-10T08:00:00Z"}}}"#, &none, false, false),
-            ("a second on", flat, r#"{"inc":{"a":{"cursor":"2025-06-10T08:00:01Z"}}}"#, &none, true, false),
-            ("covered by another", flat, r#"{"inc":{"a":{"cursor":"2025-06-10T08:00:00Z"},"b":{"cursor":"2025-06-10T09:00:00Z"}}}"#, &none, false, false),
-            ("a lag", flat, r#"{"inc":{"a":{"cursor":"2025-06-10T02:00:00Z"}}}"#, &six_hours, false, false),
-            ("more than the lag", flat, r#"{"inc":{"a":{"cursor":"2025-06-10T01:59:59Z"}}}"#, &six_hours, false, true),
+            (
+                "renamed",
+                flat,
+                r#"{"inc":{"a":{"cursor":"2025-06-10T08:00:00Z"}}}"#,
+                &none,
+                false,
+                false,
+            ),
+            (
+                "a second on",
+                flat,
+                r#"{"inc":{"a":{"cursor":"2025-06-10T08:00:01Z"}}}"#,
+                &none,
+                true,
+                false,
+            ),
+            (
+                "covered by another",
+                flat,
+                r#"{"inc":{"a":{"cursor":"2025-06-10T08:00:00Z"},"b":{"cursor":"2025-06-10T09:00:00Z"}}}"#,
+                &none,
+                false,
+                false,
+            ),
+            (
+                "a lag",
+                flat,
+                r#"{"inc":{"a":{"cursor":"2025-06-10T02:00:00Z"}}}"#,
+                &six_hours,
+                false,
+                false,
+            ),
+            (
+                "more than the lag",
+                flat,
+                r#"{"inc":{"a":{"cursor":"2025-06-10T01:59:59Z"}}}"#,
+                &six_hours,
+                false,
+                true,
+            ),
             ("gone", flat, r#"{"inc":{}}"#, &none, true, false),
-            ("gone, as declared", r#"{"inc":{"a":{"cursor":7},"b":{"cursor":7}}}"#, r#"{"inc":{"a":{"cursor":7}}}"#, &Effects::NONE.drops_subtask("b"), false, false),
-            ("one of two", r#"{"inc":{"a":{"cursor":7},"b":{"cursor":7}}}"#, r#"{"inc":{"a":{"cursor":7}}}"#, &none, true, false),
-            ("converted", r#"{"inc":{"cursor":1749542400}}"#, flat, &none, false, false),
-            ("converted too far", r#"{"inc":{"cursor":1749542399}}"#, flat, &none, true, false),
-            ("another tuple", r#"{"inc":{"cursor":["a"]}}"#, r#"{"inc":{"cursor":["b"]}}"#, &none, true, false),
-            ("a page lost", r#"{"inc":{"cursor":7},"backfill":{"cutoff":7,"next_page":"p"}}"#, r#"{"inc":{"cursor":7}}"#, &none, true, false),
-            ("a page changed", r#"{"inc":{"cursor":7},"backfill":{"cutoff":7,"next_page":"p"}}"#, r#"{"inc":{"cursor":7},"backfill":{"cutoff":7}}"#, &none, true, true),
-            ("restarted", r#"{"inc":{"cursor":7}}"#, r#"{"inc":{"cursor":7},"backfill":{"cutoff":7}}"#, &none, false, true),
-            ("archived", r#"{"inc":{"a":{"cursor":7},"b":{"cursor":7}}}"#, r#"{"inc":{"a":{"cursor":7}},"archived":{"inc":{"b":{"cursor":7}}}}"#, &none, false, false),
+            (
+                "gone, as declared",
+                r#"{"inc":{"a":{"cursor":7},"b":{"cursor":7}}}"#,
+                r#"{"inc":{"a":{"cursor":7}}}"#,
+                &Effects::NONE.drops_subtask("b"),
+                false,
+                false,
+            ),
+            (
+                "one of two",
+                r#"{"inc":{"a":{"cursor":7},"b":{"cursor":7}}}"#,
+                r#"{"inc":{"a":{"cursor":7}}}"#,
+                &none,
+                true,
+                false,
+            ),
+            (
+                "converted",
+                r#"{"inc":{"cursor":1749542400}}"#,
+                flat,
+                &none,
+                false,
+                false,
+            ),
+            (
+                "converted too far",
+                r#"{"inc":{"cursor":1749542399}}"#,
+                flat,
+                &none,
+                true,
+                false,
+            ),
+            (
+                "another tuple",
+                r#"{"inc":{"cursor":["a"]}}"#,
+                r#"{"inc":{"cursor":["b"]}}"#,
+                &none,
+                true,
+                false,
+            ),
+            (
+                "a page lost",
+                r#"{"inc":{"cursor":7},"backfill":{"cutoff":7,"next_page":"p"}}"#,
+                r#"{"inc":{"cursor":7}}"#,
+                &none,
+                true,
+                false,
+            ),
+            (
+                "a page changed",
+                r#"{"inc":{"cursor":7},"backfill":{"cutoff":7,"next_page":"p"}}"#,
+                r#"{"inc":{"cursor":7},"backfill":{"cutoff":7}}"#,
+                &none,
+                true,
+                true,
+            ),
+            (
+                "restarted",
+                r#"{"inc":{"cursor":7}}"#,
+                r#"{"inc":{"cursor":7},"backfill":{"cutoff":7}}"#,
+                &none,
+                false,
+                true,
+            ),
+            (
+                "archived",
+                r#"{"inc":{"a":{"cursor":7},"b":{"cursor":7}}}"#,
+                r#"{"inc":{"a":{"cursor":7}},"archived":{"inc":{"b":{"cursor":7}}}}"#,
+                &none,
+                false,
+                false,
+            ),
         ] {
-            let (before, after, allowed) = (reading(before), reading(after), allowed(effects.clone()));
-            assert_eq!(missed(&before, &after, &allowed).is_some(), is_missed, "{what}");
-            assert_eq!(reread(&before, &after, &allowed).is_some(), is_reread, "{what}");
+            let (before, after, allowed) =
+                (reading(before), reading(after), allowed(effects.clone()));
+            assert_eq!(
+                missed(&before, &after, &allowed).is_some(),
+                is_missed,
+                "{what}"
+            );
+            assert_eq!(
+                reread(&before, &after, &allowed).is_some(),
+                is_reread,
+                "{what}"
+            );
         }
     }
 }

@@ -82,7 +82,7 @@ fn grouped(count: usize) -> String {
     let digits = count.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
@@ -96,7 +96,13 @@ mod tests {
 
     #[test]
     fn counts_are_grouped_by_thousands() {
-        for (count, text) in [(0, "0"), (61, "61"), (999, "999"), (2_412, "2,412"), (1_000_000, "1,000,000")] {
+        for (count, text) in [
+            (0, "0"),
+            (61, "61"),
+            (999, "999"),
+            (2_412, "2,412"),
+            (1_000_000, "1,000,000"),
+        ] {
             assert_eq!(grouped(count), text);
         }
     }

@@ -30,7 +30,13 @@ pub(crate) fn check(subject: &Subject, case: &Case) -> Result<Residue, Violation
         return Ok(Residue::Refused);
     }
     let terms = subject.terms(&case.consents);
-    let Ok(plan) = plan(&case.state, &migrated.after, &case.bindings, &migrated.applied, &terms) else {
+    let Ok(plan) = plan(
+        &case.state,
+        &migrated.after,
+        &case.bindings,
+        &migrated.applied,
+        &terms,
+    ) else {
         return Ok(Residue::Refused);
     };
     for (_, binding) in plan.bindings() {
@@ -40,7 +46,10 @@ pub(crate) fn check(subject: &Subject, case: &Case) -> Result<Residue, Violation
         if allowed.starts_over() || allowed.retires() {
             continue;
         }
-        let (Some(was), Some(is)) = (shape::binding(&case.state, was), shape::binding(&migrated.after, key)) else {
+        let (Some(was), Some(is)) = (
+            shape::binding(&case.state, was),
+            shape::binding(&migrated.after, key),
+        ) else {
             continue;
         };
         if let Some(lost) = lost(was, is, &allowed) {
@@ -61,7 +70,9 @@ fn lost(was: &Object, is: &Object, allowed: &Allowed) -> Option<String> {
         .filter_map(|(_, entry)| cursors::read(entry.get("cursor")))
         .collect();
     for (name, entry) in all(INC, was) {
-        let Some(cursor) = cursors::read(entry.get("cursor")) else { continue };
+        let Some(cursor) = cursors::read(entry.get("cursor")) else {
+            continue;
+        };
         let carries_on = |theirs: &Cursor| match order(theirs, &cursor) {
             Some(order) => order != Ordering::Greater,
             None => theirs.parts().is_none() || cursor.parts().is_none(),
@@ -71,7 +82,10 @@ fn lost(was: &Object, is: &Object, allowed: &Allowed) -> Option<String> {
         }
     }
     let page = |entry: &Object| entry.get("next_page").cloned().unwrap_or(Node::Null);
-    let pages: Vec<Node> = all(BACKFILL, is).into_iter().map(|(_, entry)| page(entry)).collect();
+    let pages: Vec<Node> = all(BACKFILL, is)
+        .into_iter()
+        .map(|(_, entry)| page(entry))
+        .collect();
     let unfinished = all(BACKFILL, was)
         .into_iter()
         .filter(|(name, entry)| entry.present("cutoff").is_some() && !allowed.drops(*name))
@@ -84,7 +98,11 @@ fn all(part: Part, state: &Object) -> Vec<(Option<&str>, &Object)> {
     let Some(members) = state.get(part.name).and_then(Node::as_object) else {
         return Vec::new();
     };
-    let has_entry = |entry: &Object| part.members.iter().any(|member| entry.present(member).is_some());
+    let has_entry = |entry: &Object| {
+        part.members
+            .iter()
+            .any(|member| entry.present(member).is_some())
+    };
     let subtasks = members
         .iter()
         .filter_map(|(name, node)| Some((name, node.as_object()?)))

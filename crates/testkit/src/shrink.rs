@@ -23,7 +23,8 @@ pub(crate) fn smallest(
             if attempts > ATTEMPTS {
                 break 'smaller;
             }
-            if let Some(violation) = check(&candidate).filter(|violation| violation.is_like(&told)) {
+            if let Some(violation) = check(&candidate).filter(|violation| violation.is_like(&told))
+            {
                 (best, told) = (candidate, violation);
                 continue 'smaller;
             }
@@ -45,7 +46,10 @@ fn candidates(case: &Case) -> Vec<Case> {
         states.extend(keys.iter().map(|key| without_bindings(&case.state, &[key])));
     }
     let root = case.state.as_object();
-    let beside = root.into_iter().flat_map(Object::keys).filter(|key| *key != BINDING_STATES);
+    let beside = root
+        .into_iter()
+        .flat_map(Object::keys)
+        .filter(|key| *key != BINDING_STATES);
     states.extend(beside.map(|key| {
         let mut smaller = case.state.clone();
         if let Some(root) = smaller.as_object_mut() {
@@ -62,13 +66,17 @@ fn candidates(case: &Case) -> Vec<Case> {
             state
         }));
     }
-    states.into_iter().map(|state| with_state(case, state)).collect()
+    states
+        .into_iter()
+        .map(|state| with_state(case, state))
+        .collect()
 }
 
 fn with_state(case: &Case, state: Node) -> Case {
     let bindings = case.bindings.iter().filter(|binding| {
         // A binding without state is no part of the mistake, unless there was none to begin with.
-        shape::binding(&state, &binding.state_key).is_some() || shape::binding(&case.state, &binding.state_key).is_none()
+        shape::binding(&state, &binding.state_key).is_some()
+            || shape::binding(&case.state, &binding.state_key).is_none()
     });
     Case {
         origin: case.origin.clone(),
@@ -107,8 +115,12 @@ fn smaller(binding: &Object) -> Vec<Object> {
                 }
                 all.push(smaller);
             }
-            let Some(entry) = part.entry(binding, name.as_deref()) else { continue };
-            let spare = entry.keys().filter(|key| !part.members.contains(key) || *key == "next_page");
+            let Some(entry) = part.entry(binding, name.as_deref()) else {
+                continue;
+            };
+            let spare = entry
+                .keys()
+                .filter(|key| !part.members.contains(key) || *key == "next_page");
             all.extend(spare.map(|key| {
                 let mut smaller = binding.clone();
                 if let Some(entry) = part.entry_mut(&mut smaller, name.as_deref()) {
@@ -139,7 +151,8 @@ mod tests {
         };
         let wrong = |case: &Case| {
             let text = case.state.to_json();
-            text.contains("odd").then(|| Violation::new(Law::NoPanic, "", ""))
+            text.contains("odd")
+                .then(|| Violation::new(Law::NoPanic, "", ""))
         };
         let (smallest, _) = smallest(case, Violation::new(Law::NoPanic, "", ""), &wrong);
         assert_eq!(

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use staunch_state::{BINDING_STATES, Chain, ConnectorState, Migrated, Node, Object, Outcome, Terms, survey};
+use staunch_state::{
+    BINDING_STATES, Chain, ConnectorState, Migrated, Node, Object, Outcome, Terms, survey,
+};
 
 use crate::allowed::Allowed;
 use crate::case::{self, Case, Subject};
@@ -30,8 +32,14 @@ struct Changed<'a> {
 }
 
 /// Undoes a migration, as far as it can be undone, and holds what comes out against the laws.
-pub(crate) fn check(subject: &Subject, case: &Case, sound: &Sound, random: &mut Random) -> Result<Undone, Violation> {
+pub(crate) fn check(
+    subject: &Subject,
+    case: &Case,
+    sound: &Sound,
+    random: &mut Random,
+) -> Result<Undone, Violation> {
     let mut undone = Undone::default();
+    check_beside(subject, case, sound)?;
     for (first, bindings) in groups(subject, sound) {
         let Some(back) = &subject.back_before[first] else {
             undone.left_out = Some(subject.why_not_back_before(first));
@@ -61,7 +69,11 @@ fn groups<'a>(subject: &Subject, sound: &'a Sound) -> BTreeMap<usize, Vec<Change
             .collect();
         places.sort_unstable();
         if let Some(&first) = places.first() {
-            groups.entry(first).or_default().push(Changed { after, before, places });
+            groups.entry(first).or_default().push(Changed {
+                after,
+                before,
+                places,
+            });
         }
     }
     groups
@@ -74,6 +86,46 @@ fn restricted(state: &Node, keys: &[&str]) -> Node {
         states.retain(|key, _| keys.contains(&key));
     }
     state
+}
+
+/// What belongs to no binding, where a step changed nothing else.
+fn check_beside(subject: &Subject, case: &Case, sound: &Sound) -> Result<(), Violation> {
+    let beside: Vec<usize> = sound
+        .applied
+        .iter()
+        .filter(|applied| applied.state_keys.iter().any(|key| key.is_empty()))
+        .map(|applied| match applied.state_keys.len() {
+            1 => subject.place(&applied.migration),
+            _ => None, // It carries state between bindings and what is beside them: neither can be undone alone.
+        })
+        .collect::<Option<_>>()
+        .unwrap_or_default();
+    let Some(back) = beside
+        .iter()
+        .min()
+        .and_then(|first| subject.back_before[*first].as_ref())
+    else {
+        return Ok(());
+    };
+    let down = undo(Law::Undone, back, case, &restricted(&sound.after, &[]))?;
+    let members = |state: &Node| {
+        let mut root = state.as_object().cloned().unwrap_or_default();
+        root.remove(BINDING_STATES);
+        Node::Object(root)
+    };
+    let (was, is) = (members(&case.state), members(&down.after));
+    if was.same_state(&is) {
+        return Ok(());
+    }
+    Err(Violation::new(
+        Law::Undone,
+        format!(
+            "beside the bindings, before: {}\nundone: {}",
+            was.to_json(),
+            is.to_json()
+        ),
+        "correct the reverse, or declare none",
+    ))
 }
 
 fn at_once(
@@ -97,7 +149,11 @@ fn at_once(
         if same(was, is) {
             continue;
         }
-        let allowed = Allowed::of(&subject.declared, &sound.applied, &[changed.after, changed.before]);
+        let allowed = Allowed::of(
+            &subject.declared,
+            &sound.applied,
+            &[changed.after, changed.before],
+        );
         let (old, new) = (Reading::of(was), Reading::of(is));
         // A conversion cuts off what is finer, and that does not come back: what is read on is what counts.
         let is_coarser = allowed.converts() && reading::missed(&old, &new, &allowed).is_none();
@@ -145,7 +201,11 @@ fn later(
     let wrong = |came_out: String| {
         Violation::new(
             Law::UndoneLater,
-            format!("{came_out}\ngone on: {}\nundone: {}", progressed.to_json(), down.after.to_json()),
+            format!(
+                "{came_out}\ngone on: {}\nundone: {}",
+                progressed.to_json(),
+                down.after.to_json()
+            ),
             "have the reverse take the earliest of what it joins, and keep what is unfinished",
         )
     };
@@ -161,7 +221,13 @@ fn later(
             return Err(wrong(format!("of binding `{}`: {ahead}", changed.before)));
         }
     }
-    if !decodes(&restricted(&case.state, &bindings.iter().map(|changed| changed.before).collect::<Vec<_>>())) {
+    if !decodes(&restricted(
+        &case.state,
+        &bindings
+            .iter()
+            .map(|changed| changed.before)
+            .collect::<Vec<_>>(),
+    )) {
         return Ok(()); // Before there was a shape that today's model does not know: no plan could be made of it.
     }
     let terms = Terms {
@@ -169,10 +235,20 @@ fn later(
         consents: Vec::new(),
         budget: subject.budget,
     };
-    let plan = survey(progressed, &down.after, &case.bindings, &down.applied, &terms)
-        .map_err(|refused| wrong(format!("a plan of the way back is refused: {refused}")))?;
+    let plan = survey(
+        progressed,
+        &down.after,
+        &case.bindings,
+        &down.applied,
+        &terms,
+    )
+    .map_err(|refused| wrong(format!("a plan of the way back is refused: {refused}")))?;
     let harmless = [Outcome::Keep, Outcome::Rewrite, Outcome::Rewind];
-    match plan.groups.iter().find(|group| !harmless.contains(&group.outcome)) {
+    match plan
+        .groups
+        .iter()
+        .find(|group| !harmless.contains(&group.outcome))
+    {
         None => Ok(()),
         Some(group) => Err(wrong(format!(
             "the way back is a {:?} of {} bindings: {}",
@@ -194,7 +270,9 @@ fn undo(law: Law, back: &Chain, case: &Case, state: &Node) -> Result<Migrated, V
 }
 
 fn decodes(state: &Node) -> bool {
-    ConnectorState::new(state.clone()).and_then(|state| state.decode()).is_ok()
+    ConnectorState::new(state.clone())
+        .and_then(|state| state.decode())
+        .is_ok()
 }
 
 fn same(was: Option<&Object>, is: Option<&Object>) -> bool {

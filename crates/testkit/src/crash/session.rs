@@ -58,11 +58,15 @@ pub(super) fn run(script: Arc<Script>, state: &Node, cut: Cut) -> Result<Session
     let (ended, outcome) = sync_channel(1);
     let stub = Stub(Arc::clone(&script));
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let served = runtime.map_err(|error| error.to_string()).and_then(|runtime| {
-            let served = runtime.block_on(staunch::serve(&stub, requests, Box::new(out)));
-            served.map_err(|error| error.to_string())
-        });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let served = runtime
+            .map_err(|error| error.to_string())
+            .and_then(|runtime| {
+                let served = runtime.block_on(staunch::serve(&stub, requests, Box::new(out)));
+                served.map_err(|error| error.to_string())
+            });
         let _ = ended.send(served); // Nobody may have the patience to hear it.
     });
     let (line, lines) = sync_channel(QUEUED_LINES);
@@ -102,7 +106,10 @@ pub(super) fn run(script: Arc<Script>, state: &Node, cut: Cut) -> Result<Session
             session.error = Some(error);
             Ok(session)
         }
-        Err(RecvTimeoutError::Timeout) => Err(format!("the connector does not end within {} s", PATIENCE.as_secs())),
+        Err(RecvTimeoutError::Timeout) => Err(format!(
+            "the connector does not end within {} s",
+            PATIENCE.as_secs()
+        )),
         Err(RecvTimeoutError::Disconnected) => Err("the connector panics".to_owned()),
     }
 }
@@ -115,42 +122,71 @@ enum Next {
 }
 
 impl Conversation {
-    fn speak(&mut self, script: &Script, input: &mut PipeWriter, lines: &Receiver<String>) -> Result<(), String> {
+    fn speak(
+        &mut self,
+        script: &Script,
+        input: &mut PipeWriter,
+        lines: &Receiver<String>,
+    ) -> Result<(), String> {
         let mut next = self.send(input, &open(script, &self.session.committed));
-        while next == Next::GoOn && !(self.session.lines > 0 && !self.awaits_migration && script.is_done(&self.session.committed)) {
+        while next == Next::GoOn
+            && !(self.session.lines > 0
+                && !self.awaits_migration
+                && script.is_done(&self.session.committed))
+        {
             let line = match lines.recv_timeout(PATIENCE) {
                 Ok(line) => line,
                 Err(RecvTimeoutError::Disconnected) => return Ok(()), // It has ended: its outcome is looked at.
                 Err(RecvTimeoutError::Timeout) => {
-                    return Err(format!("the connector says nothing for {} s", PATIENCE.as_secs()));
+                    return Err(format!(
+                        "the connector says nothing for {} s",
+                        PATIENCE.as_secs()
+                    ));
                 }
             };
-            let message = Node::parse(&line).map_err(|error| format!("the connector writes no JSON: {error}"))?;
+            let message = Node::parse(&line)
+                .map_err(|error| format!("the connector writes no JSON: {error}"))?;
             next = self.hear(script, input, &message)?;
         }
         Ok(())
     }
 
-    fn hear(&mut self, script: &Script, input: &mut PipeWriter, message: &Node) -> Result<Next, String> {
+    fn hear(
+        &mut self,
+        script: &Script,
+        input: &mut PipeWriter,
+        message: &Node,
+    ) -> Result<Next, String> {
         self.session.lines += 1;
         if self.boundary() == Next::End {
             return Ok(Next::End);
         }
         if let Some(opened) = message.pointer("/opened") {
             let asks = opened.pointer("/explicitAcknowledgements");
-            self.is_acknowledging = asks.and_then(|node| node.as_leaf()?.as_bool()).unwrap_or(false);
+            self.is_acknowledging = asks
+                .and_then(|node| node.as_leaf()?.as_bool())
+                .unwrap_or(false);
             self.awaits_migration = self.is_acknowledging;
             return Ok(Next::GoOn);
         }
         let Some(state) = message.pointer("/checkpoint/state") else {
             if self.awaits_migration {
-                return Err("something is written before the checkpoint of the migration".to_owned());
+                return Err(
+                    "something is written before the checkpoint of the migration".to_owned(),
+                );
             }
             return Ok(Next::GoOn);
         };
-        let updated = state.pointer("/updated").map(Node::to_json).unwrap_or_default();
-        let merges = state.pointer("/mergePatch").and_then(|node| node.as_leaf()?.as_bool()).unwrap_or(false);
-        let update = StateUpdate::from_wire(&updated, merges).map_err(|error| format!("an update cannot be read: {error}"))?;
+        let updated = state
+            .pointer("/updated")
+            .map(Node::to_json)
+            .unwrap_or_default();
+        let merges = state
+            .pointer("/mergePatch")
+            .and_then(|node| node.as_leaf()?.as_bool())
+            .unwrap_or(false);
+        let update = StateUpdate::from_wire(&updated, merges)
+            .map_err(|error| format!("an update cannot be read: {error}"))?;
         let before = std::mem::replace(&mut self.session.committed, Node::Null);
         self.session.committed = update.apply(before);
         if self.awaits_migration {
@@ -187,7 +223,10 @@ fn open(script: &Script, state: &Node) -> String {
     let binding = |name: &str| {
         let name = Node::string(name);
         Node::Object(Object::from_iter([
-            ("resourceConfig", Node::Object(Object::from_iter([("name", name.clone())]))),
+            (
+                "resourceConfig",
+                Node::Object(Object::from_iter([("name", name.clone())])),
+            ),
             ("resourcePath", Node::array([name.clone()])),
             (
                 "collection",

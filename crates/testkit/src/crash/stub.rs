@@ -61,9 +61,18 @@ impl Script {
         Script {
             chain,
             bindings: case.bindings.clone(),
-            resources: case.bindings.iter().map(|binding| Scripted::new(binding, after)).collect(),
+            resources: case
+                .bindings
+                .iter()
+                .map(|binding| Scripted::new(binding, after))
+                .collect(),
             started: AtomicUsize::new(0),
         }
+    }
+
+    /// Notes that a function was started.
+    pub(super) fn start(&self) {
+        self.started.fetch_add(1, Ordering::SeqCst);
     }
 
     /// How many functions were started.
@@ -99,7 +108,10 @@ impl Scripted {
         };
         let goals = INC.entries(state).into_iter().map(|(name, entry)| {
             let cursor = cursors::read(entry.get("cursor"));
-            (name.map(str::to_owned), cursor.and_then(|cursor| cursors::later(&cursor, 1)))
+            (
+                name.map(str::to_owned),
+                cursor.and_then(|cursor| cursors::later(&cursor, 1)),
+            )
         });
         Scripted {
             name: binding.state_key.clone(),
@@ -112,7 +124,9 @@ impl Scripted {
     }
 
     fn is_done(&self, state: &Node) -> bool {
-        let Some(state) = shape::binding(state, &self.name) else { return false };
+        let Some(state) = shape::binding(state, &self.name) else {
+            return false;
+        };
         let is_there = |(name, goal): (&Option<String>, &Option<Cursor>)| {
             let entry = INC.entry(state, name.as_deref());
             let cursor = entry.and_then(|entry| cursors::read(entry.get("cursor")));
@@ -123,7 +137,8 @@ impl Scripted {
             let entry = SNAPSHOT.entry(state, name.as_deref());
             entry.and_then(|entry| entry.get("last_count")) == Some(&one)
         };
-        let is_unfinished = |(_, entry): &(Option<&str>, &staunch_state::Object)| entry.present("cutoff").is_some();
+        let is_unfinished =
+            |(_, entry): &(Option<&str>, &staunch_state::Object)| entry.present("cutoff").is_some();
         state.present("last_initialized").is_some()
             && self.goals.iter().all(is_there)
             && self.snapshots.iter().all(is_taken)
@@ -131,14 +146,16 @@ impl Scripted {
     }
 
     fn resource(&self, script: &Arc<Script>) -> Resource {
-        let mut resource = Resource::new(&self.name).key(["/_meta/row_id"]).interval(INTERVAL);
+        let mut resource = Resource::new(&self.name)
+            .key(["/_meta/row_id"])
+            .interval(INTERVAL);
         let fetch = {
             let (script, goals) = (Arc::clone(script), Arc::clone(&self.goals));
             move |subtask: Option<String>, cursor: Cursor, mut emit: staunch::Changes| {
                 let goal = goals.get(&subtask).cloned().flatten();
                 let script = Arc::clone(&script);
                 async move {
-                    script.started.fetch_add(1, Ordering::SeqCst);
+                    script.start();
                     if let Some(goal) = goal.filter(|goal| *goal != cursor) {
                         emit.document(&Document { id: 1 })?;
                         emit.checkpoint(goal).await?;
@@ -150,15 +167,16 @@ impl Scripted {
         resource = match self.inc {
             Kind::Absent => resource,
             Kind::Flat => resource.incremental(move |cursor, emit| fetch(None, cursor, emit)),
-            Kind::Keyed => resource
-                .incremental_each(move |subtask, cursor, emit| fetch(Some(subtask.to_string()), cursor, emit)),
+            Kind::Keyed => resource.incremental_each(move |subtask, cursor, emit| {
+                fetch(Some(subtask.to_string()), cursor, emit)
+            }),
         };
         let page = {
             let script = Arc::clone(script);
             move |mut emit: staunch::Pages| {
                 let script = Arc::clone(&script);
                 async move {
-                    script.started.fetch_add(1, Ordering::SeqCst);
+                    script.start();
                     emit.document(&Document { id: 2 })?;
                     Ok::<(), BoxError>(())
                 }
@@ -174,7 +192,7 @@ impl Scripted {
             let rows = move |mut emit: staunch::Rows| {
                 let script = Arc::clone(&script);
                 async move {
-                    script.started.fetch_add(1, Ordering::SeqCst);
+                    script.start();
                     emit.document(&Document { id: 3 })?;
                     Ok::<(), BoxError>(())
                 }
@@ -196,11 +214,18 @@ impl Connector for Stub {
     const DOCUMENTATION_URL: &'static str = "https://example.com/staunch/testkit";
 
     async fn resources(&self, _: &Nothing) -> Result<Vec<Resource>, BoxError> {
-        let active = self.0.resources.iter().filter(|resource| resource.is_active);
+        let active = self
+            .0
+            .resources
+            .iter()
+            .filter(|resource| resource.is_active);
         Ok(active.map(|resource| resource.resource(&self.0)).collect())
     }
 
-    async fn migrate_state(&self, migrating: &Migrating<'_, Nothing>) -> Result<Migration, BoxError> {
+    async fn migrate_state(
+        &self,
+        migrating: &Migrating<'_, Nothing>,
+    ) -> Result<Migration, BoxError> {
         let migrated = self.0.chain.run(migrating.state, &self.0.bindings)?;
         if migrated.applied.is_empty() {
             return Ok(Migration::Unchanged);

@@ -41,14 +41,22 @@ struct Place<'a> {
 
 impl<'a> Ground<'a> {
     pub(super) fn new(subject: &'a Subject, case: &'a Case, sound: &'a Sound) -> Self {
-        Ground { subject, case, sound, made: Vec::new() }
+        Ground {
+            subject,
+            case,
+            sound,
+            made: Vec::new(),
+        }
     }
 
     pub(super) fn all(mut self) -> Vec<Made> {
         let pairs: Vec<(&str, &str)> = self.sound.pairs().collect();
         let mut places = Vec::new();
         for (key, before) in pairs {
-            let (Some(old), Some(new)) = (shape::binding(&self.case.state, before), shape::binding(&self.sound.after, key)) else {
+            let (Some(old), Some(new)) = (
+                shape::binding(&self.case.state, before),
+                shape::binding(&self.sound.after, key),
+            ) else {
                 continue;
             };
             places.push(Place {
@@ -80,17 +88,31 @@ impl<'a> Ground<'a> {
     fn add(&mut self, mutation: Mutation, place: String, after: Node) {
         // Making it may have come to nothing: then it is no mistake.
         if !after.same_state(&self.sound.after) {
-            self.made.push(Made { mutation, place, after });
+            self.made.push(Made {
+                mutation,
+                place,
+                after,
+            });
         }
     }
 
     /// Makes a mistake in the state of one binding.
-    fn change(&mut self, mutation: Mutation, place: &Place<'_>, at: &str, change: impl FnOnce(&mut Object)) {
+    fn change(
+        &mut self,
+        mutation: Mutation,
+        place: &Place<'_>,
+        at: &str,
+        change: impl FnOnce(&mut Object),
+    ) {
         let mut after = self.sound.after.clone();
         if let Some(binding) = shape::binding_mut(&mut after, place.key) {
             change(binding);
         }
-        self.add(mutation, format!("`{at}` of binding `{}`", place.key), after);
+        self.add(
+            mutation,
+            format!("`{at}` of binding `{}`", place.key),
+            after,
+        );
     }
 
     /// Makes a mistake in one member of an entry.
@@ -113,16 +135,24 @@ impl<'a> Ground<'a> {
         let is_part = |key: &str| PARTS.iter().any(|part| part.name == key);
         for key in place.after.keys() {
             let pointer = format!("/{}", token(key));
-            let was_there = place.before.present(key).is_some_and(|node| *node != Node::boolean(false));
+            let was_there = place
+                .before
+                .present(key)
+                .is_some_and(|node| *node != Node::boolean(false));
             if was_there && !is_part(key) && !place.allowed.edits(&pointer) {
                 self.change(Mutation::ForgetsSibling, place, &pointer, |binding| {
                     binding.remove(key);
                 });
             }
         }
-        self.change(Mutation::EditsUndeclared, place, "/testkit_edit", |binding| {
-            binding.insert("testkit_edit", Node::integer(1));
-        });
+        self.change(
+            Mutation::EditsUndeclared,
+            place,
+            "/testkit_edit",
+            |binding| {
+                binding.insert("testkit_edit", Node::integer(1));
+            },
+        );
     }
 
     /// Members of the old flat entry beside subtasks, or an old subtask beside a flat entry.
@@ -131,13 +161,24 @@ impl<'a> Ground<'a> {
             let (was, is) = (part.names(place.before), part.names(place.after));
             let became_keyed = was == [None] && is.iter().any(Option::is_some);
             let became_flat = was.iter().any(Option::is_some) && is == [None];
-            let old = place.before.get(part.name).and_then(Node::as_object).cloned().unwrap_or_default();
+            let old = place
+                .before
+                .get(part.name)
+                .and_then(Node::as_object)
+                .cloned()
+                .unwrap_or_default();
             if !(became_keyed || became_flat) {
                 continue;
             }
             for (member, node) in old.iter() {
-                let is_entry = node.as_object().is_some_and(|entry| entry.present(part.members[0]).is_some());
-                let is_residue = if became_keyed { part.members.contains(&member) && !node.is_null() } else { is_entry };
+                let is_entry = node
+                    .as_object()
+                    .is_some_and(|entry| entry.present(part.members[0]).is_some());
+                let is_residue = if became_keyed {
+                    part.members.contains(&member) && !node.is_null()
+                } else {
+                    is_entry
+                };
                 if is_residue {
                     let at = pointer(part, None, member);
                     self.change(Mutation::KeepsResidue, place, &at, |binding| {
@@ -151,20 +192,32 @@ impl<'a> Ground<'a> {
     }
 
     fn cursors(&mut self, place: &Place<'_>) {
-        let old: Vec<Cursor> = place.was.cursors().map(|(_, cursor)| cursor.clone()).collect();
+        let old: Vec<Cursor> = place
+            .was
+            .cursors()
+            .map(|(_, cursor)| cursor.clone())
+            .collect();
         let starts_over = place.allowed.starts_over();
         for (name, entry) in INC.entries(place.after) {
-            let Some(cursor) = cursors::read(entry.get("cursor")) else { continue };
+            let Some(cursor) = cursors::read(entry.get("cursor")) else {
+                continue;
+            };
             if starts_over || !place.carries_on(name) {
                 continue;
             }
             // From where it is, and from where each of those was that it can have been made of.
-            for from in old.iter().chain([&cursor]).filter(|from| from.kind() == cursor.kind()) {
+            for from in old
+                .iter()
+                .chain([&cursor])
+                .filter(|from| from.kind() == cursor.kind())
+            {
                 for (mutation, later) in [
                     (Mutation::MovesForward, cursors::later(from, 1)),
                     (Mutation::MovesFarForward, cursors::much_later(from)),
                 ] {
-                    let Some(later) = later.filter(|later| order(later, &cursor) != Some(Ordering::Less)) else {
+                    let Some(later) =
+                        later.filter(|later| order(later, &cursor) != Some(Ordering::Less))
+                    else {
                         continue;
                     };
                     if self.does_harm(place, name, &later, &old) {
@@ -177,15 +230,27 @@ impl<'a> Ground<'a> {
                 .filter(|from| from.kind() == cursor.kind())
                 .min_by(|a, b| order(a, b).unwrap_or(Ordering::Equal));
             let Some(earliest) = earliest else { continue };
-            let back = cursors::earlier(earliest, place.allowed.rewind(), place.allowed.rewind_by());
+            let back =
+                cursors::earlier(earliest, place.allowed.rewind(), place.allowed.rewind_by());
             if let Some(back) = back.filter(|back| !old.contains(back)) {
-                self.change_member(Mutation::MovesTooFarBack, place, (INC, name, "cursor"), back.to_node());
+                self.change_member(
+                    Mutation::MovesTooFarBack,
+                    place,
+                    (INC, name, "cursor"),
+                    back.to_node(),
+                );
             }
         }
     }
 
     /// Whether something is missed when this subtask stands there, or it stands beyond all that was captured.
-    fn does_harm(&self, place: &Place<'_>, name: Option<&str>, cursor: &Cursor, old: &[Cursor]) -> bool {
+    fn does_harm(
+        &self,
+        place: &Place<'_>,
+        name: Option<&str>,
+        cursor: &Cursor,
+        old: &[Cursor],
+    ) -> bool {
         let mut binding = place.after.clone();
         if let Some(entry) = INC.entry_mut(&mut binding, name) {
             entry.insert("cursor", cursor.to_node());
@@ -207,7 +272,9 @@ impl<'a> Ground<'a> {
             INC.take(&mut without, Some(&name));
             if reading::missed(&place.was, &Reading::of(Some(&without)), &place.allowed).is_some() {
                 let at = format!("/inc/{}", token(&name));
-                self.change(Mutation::DropsSubtask, place, &at, |binding| INC.take(binding, Some(&name)));
+                self.change(Mutation::DropsSubtask, place, &at, |binding| {
+                    INC.take(binding, Some(&name))
+                });
             }
         }
     }
@@ -219,17 +286,35 @@ impl<'a> Ground<'a> {
         self.restart(place);
         for name in BACKFILL.names(place.after) {
             let name = name.as_deref();
-            let Some(entry) = BACKFILL.entry(place.after, name) else { continue };
+            let Some(entry) = BACKFILL.entry(place.after, name) else {
+                continue;
+            };
             // One that begins with the migration is what the chain makes it.
             let was_there = place.was_unfinished(entry);
-            let Some(cutoff) = cursors::read(entry.get("cutoff")).filter(|_| was_there) else { continue };
-            let at = name.map_or("/backfill".to_owned(), |name| format!("/backfill/{}", token(name)));
-            self.change(Mutation::FinishesBackfill, place, &at, |binding| BACKFILL.take(binding, name));
+            let Some(cutoff) = cursors::read(entry.get("cutoff")).filter(|_| was_there) else {
+                continue;
+            };
+            let at = name.map_or("/backfill".to_owned(), |name| {
+                format!("/backfill/{}", token(name))
+            });
+            self.change(Mutation::FinishesBackfill, place, &at, |binding| {
+                BACKFILL.take(binding, name)
+            });
             if let Some(page) = next_page(entry.get("next_page")) {
-                self.change_member(Mutation::ChangesPage, place, (BACKFILL, name, "next_page"), page);
+                self.change_member(
+                    Mutation::ChangesPage,
+                    place,
+                    (BACKFILL, name, "next_page"),
+                    page,
+                );
             }
             if let Some(other) = cursors::later(&cutoff, 1) {
-                self.change_member(Mutation::ChangesCutoff, place, (BACKFILL, name, "cutoff"), other.to_node());
+                self.change_member(
+                    Mutation::ChangesCutoff,
+                    place,
+                    (BACKFILL, name, "cutoff"),
+                    other.to_node(),
+                );
             }
         }
     }
@@ -237,7 +322,10 @@ impl<'a> Ground<'a> {
     /// Starts the backfill of a binding that has none again, from everywhere that it reads.
     fn restart(&mut self, place: &Place<'_>) {
         let is_unfinished = |entry: &Object| entry.present("cutoff").is_some();
-        let had_one = BACKFILL.entries(place.before).iter().any(|(_, entry)| is_unfinished(entry));
+        let had_one = BACKFILL
+            .entries(place.before)
+            .iter()
+            .any(|(_, entry)| is_unfinished(entry));
         if had_one || place.was.cursors().next().is_none() {
             return;
         }
@@ -245,14 +333,20 @@ impl<'a> Ground<'a> {
             .entries(place.after)
             .into_iter()
             .filter(|(name, _)| BACKFILL.entry(place.after, *name).is_none())
-            .filter_map(|(name, entry)| Some((name.map(str::to_owned), entry.get("cursor")?.clone())))
+            .filter_map(|(name, entry)| {
+                Some((name.map(str::to_owned), entry.get("cursor")?.clone()))
+            })
             .collect();
         self.change(Mutation::RestartsBackfill, place, "/backfill", |binding| {
             if BACKFILL.names(binding).is_empty() {
                 binding.remove(BACKFILL.name);
             }
             for (name, cursor) in entries {
-                BACKFILL.put(binding, name.as_deref(), Object::from_iter([("cutoff", cursor)]));
+                BACKFILL.put(
+                    binding,
+                    name.as_deref(),
+                    Object::from_iter([("cutoff", cursor)]),
+                );
             }
         });
     }
@@ -262,8 +356,18 @@ impl<'a> Ground<'a> {
             return;
         }
         let places = [
-            (INC, "cursor", Mutation::RegrainsCursor, Mutation::RetypesCursor),
-            (BACKFILL, "cutoff", Mutation::RegrainsCutoff, Mutation::RetypesCutoff),
+            (
+                INC,
+                "cursor",
+                Mutation::RegrainsCursor,
+                Mutation::RetypesCursor,
+            ),
+            (
+                BACKFILL,
+                "cutoff",
+                Mutation::RegrainsCutoff,
+                Mutation::RetypesCutoff,
+            ),
         ];
         for (part, member, regrains, retypes) in places {
             let old = part.entries(place.before).into_iter();
@@ -275,8 +379,14 @@ impl<'a> Ground<'a> {
                 continue; // Nothing that it was made of has a kind.
             }
             for (name, entry) in part.entries(place.after) {
-                let Some(cursor) = cursors::read(entry.get(member)) else { continue };
-                let was_there = if part == INC { place.carries_on(name) } else { place.was_unfinished(entry) };
+                let Some(cursor) = cursors::read(entry.get(member)) else {
+                    continue;
+                };
+                let was_there = if part == INC {
+                    place.carries_on(name)
+                } else {
+                    place.was_unfinished(entry)
+                };
                 if place.allowed.drops(name) || !was_there {
                     continue;
                 }
@@ -298,27 +408,54 @@ impl<'a> Ground<'a> {
         let was = SNAPSHOT.entries(place.before);
         for (name, entry) in SNAPSHOT.entries(place.after) {
             let is_kept = was.iter().any(|(_, theirs)| {
-                ["last_count", "last_digest"].iter().all(|member| theirs.get(member).is_some() && theirs.get(member) == entry.get(member))
+                ["last_count", "last_digest"].iter().all(|member| {
+                    theirs.get(member).is_some() && theirs.get(member) == entry.get(member)
+                })
             });
             if !is_kept || place.allowed.drops(name) {
                 continue;
             }
-            self.change_member(Mutation::ForgetsDigest, place, (SNAPSHOT, name, "last_digest"), Node::string("testkit"));
-            let count = entry.get("last_count").and_then(|node| node.as_leaf()?.as_u64()).unwrap_or(0);
+            self.change_member(
+                Mutation::ForgetsDigest,
+                place,
+                (SNAPSHOT, name, "last_digest"),
+                Node::string("testkit"),
+            );
+            let count = entry
+                .get("last_count")
+                .and_then(|node| node.as_leaf()?.as_u64())
+                .unwrap_or(0);
             let other = Node::integer(if count == 0 { 1 } else { 0 });
-            self.change_member(Mutation::ForgetsCount, place, (SNAPSHOT, name, "last_count"), other);
+            self.change_member(
+                Mutation::ForgetsCount,
+                place,
+                (SNAPSHOT, name, "last_count"),
+                other,
+            );
         }
     }
 
     fn names(&mut self, place: &Place<'_>) {
-        let Some((name, entry)) = INC.entries(place.after).into_iter().next() else { return };
+        let Some((name, entry)) = INC.entries(place.after).into_iter().next() else {
+            return;
+        };
         let entry = entry.clone();
-        self.change(Mutation::NamesSubtaskCursor, place, "/inc/cursor", |binding| {
-            INC.take(binding, name);
-            INC.put(binding, Some("cursor"), entry);
-        });
+        self.change(
+            Mutation::NamesSubtaskCursor,
+            place,
+            "/inc/cursor",
+            |binding| {
+                INC.take(binding, name);
+                INC.put(binding, Some("cursor"), entry);
+            },
+        );
         // Where anything may stand, so that nothing but the depth is wrong.
-        self.change_member(Mutation::NestsTooDeep, place, (INC, name, "testkit_deep"), nested(MAX_DEPTH));
+        self.change_member(
+            Mutation::NestsTooDeep,
+            place,
+            (INC, name, "testkit_deep"),
+            nested(MAX_DEPTH),
+        );
     }
 
     fn deletion(&mut self, place: &Place<'_>) {
@@ -326,7 +463,11 @@ impl<'a> Ground<'a> {
         if !said || place.allowed.retires() {
             return;
         }
-        let binding = self.case.bindings.iter().find(|binding| binding.state_key == place.key);
+        let binding = self
+            .case
+            .bindings
+            .iter()
+            .find(|binding| binding.state_key == place.key);
         let mutation = match binding {
             None => Mutation::DropsOrphan,
             Some(binding) if !binding.is_active => Mutation::DropsDisabled,
@@ -343,7 +484,9 @@ impl<'a> Ground<'a> {
         for (at, ours) in places.iter().enumerate() {
             for theirs in places[at + 1..].iter().take(4) {
                 let (mine, other) = (ours.after.get("inc"), theirs.after.get("inc"));
-                let (Some(mine), Some(other)) = (mine, other) else { continue };
+                let (Some(mine), Some(other)) = (mine, other) else {
+                    continue;
+                };
                 let is_alike = INC.names(ours.after) == INC.names(theirs.after);
                 if !is_alike || mine.same_state(other) {
                     continue;
@@ -352,7 +495,8 @@ impl<'a> Ground<'a> {
                     let mut binding = place.after.clone();
                     binding.insert("inc", inc.clone());
                     let is = Reading::of(Some(&binding));
-                    !place.allowed.starts_over() && reading::missed(&place.was, &is, &place.allowed).is_some()
+                    !place.allowed.starts_over()
+                        && reading::missed(&place.was, &is, &place.allowed).is_some()
                 };
                 if !does_harm(ours, other) && !does_harm(theirs, mine) {
                     continue;
@@ -363,7 +507,11 @@ impl<'a> Ground<'a> {
                         binding.insert("inc", inc.clone());
                     }
                 }
-                self.add(Mutation::SwapsCursors, format!("bindings `{}` and `{}`", ours.key, theirs.key), after);
+                self.add(
+                    Mutation::SwapsCursors,
+                    format!("bindings `{}` and `{}`", ours.key, theirs.key),
+                    after,
+                );
             }
         }
     }
@@ -380,11 +528,19 @@ impl<'a> Ground<'a> {
         if let Some(states) = shape::states_mut(&mut after) {
             states.retain(|key, _| key == kept.key);
         }
-        self.add(Mutation::DropsAllButOne, format!("all but binding `{}`", kept.key), after);
+        self.add(
+            Mutation::DropsAllButOne,
+            format!("all but binding `{}`", kept.key),
+            after,
+        );
     }
 
     fn root(&mut self) {
-        let (Some(before), Some(after)) = (self.case.state.as_object(), self.sound.after.as_object()) else { return };
+        let (Some(before), Some(after)) =
+            (self.case.state.as_object(), self.sound.after.as_object())
+        else {
+            return;
+        };
         let allowed = Allowed::of(&self.subject.declared, &self.sound.applied, &[""]);
         let keys: Vec<&str> = after.keys().filter(|key| *key != BINDING_STATES).collect();
         for key in keys {
@@ -392,13 +548,21 @@ impl<'a> Ground<'a> {
             if was_there && !allowed.edits(&format!("/{}", token(key))) {
                 let mut without = after.clone();
                 without.remove(key);
-                self.add(Mutation::ForgetsRootMember, format!("member `{key}` of the connector state"), Node::Object(without));
+                self.add(
+                    Mutation::ForgetsRootMember,
+                    format!("member `{key}` of the connector state"),
+                    Node::Object(without),
+                );
             }
         }
         let mut edited = after.clone();
         edited.insert("testkit_edit", Node::integer(1));
         if before.contains(BINDING_STATES) {
-            self.add(Mutation::EditsUndeclared, "the connector state".to_owned(), Node::Object(edited));
+            self.add(
+                Mutation::EditsUndeclared,
+                "the connector state".to_owned(),
+                Node::Object(edited),
+            );
         }
     }
 }
@@ -408,7 +572,9 @@ impl Place<'_> {
     fn carries_on(&self, name: Option<&str>) -> bool {
         let is = &self.is;
         let is_made_of_others = || {
-            self.was.cursors().any(|(theirs, _)| is.cursor(theirs).is_none())
+            self.was
+                .cursors()
+                .any(|(theirs, _)| is.cursor(theirs).is_none())
                 && !is.begins(name, &self.was)
                 && !self.allowed.begins(name)
         };

@@ -11,10 +11,16 @@ use staunch_testkit::{Failure, Harness, Report};
 /// A chain with released states, each told by the states of its bindings.
 fn harness(chain: Chain, states: &[&str]) -> Harness {
     let numbered = states.iter().enumerate();
-    numbered.fold(Harness::new(chain).cases(400).kills(12), |harness, (at, bindings)| {
-        let state = format!(r#"{{"bindingStateV1":{bindings}}}"#);
-        harness.state(format!("v{at}"), Node::parse(&state).expect("a state is JSON"))
-    })
+    numbered.fold(
+        Harness::new(chain).cases(400).kills(12),
+        |harness, (at, bindings)| {
+            let state = format!(r#"{{"bindingStateV1":{bindings}}}"#);
+            harness.state(
+                format!("v{at}"),
+                Node::parse(&state).expect("a state is JSON"),
+            )
+        },
+    )
 }
 
 fn passes(harness: Harness) -> Report {

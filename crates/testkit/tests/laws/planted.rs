@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use staunch_state::transform::{custom, custom_whole, flat_to_keyed, flat_to_subtasks};
-use staunch_state::{BINDING_STATES, Chain, Consent, ConsentKind, Cursor, Effects, MigrationError, Node, Object};
+use staunch_state::{
+    BINDING_STATES, Chain, Consent, ConsentKind, Cursor, Effects, MigrationError, Node, Object,
+};
 use staunch_testkit::{Failure, Law};
 
 use super::{fails, harness};
@@ -26,11 +28,20 @@ fn flat_cursor(state: &Object) -> Option<Cursor> {
 /// The flat entry with all its members, under each name with a cursor of its own.
 fn keyed(state: &Object, entries: &[(&str, &Cursor)]) -> Node {
     let entry = |cursor: &Cursor| {
-        let mut entry = state.get("inc").and_then(Node::as_object).cloned().unwrap_or_default();
+        let mut entry = state
+            .get("inc")
+            .and_then(Node::as_object)
+            .cloned()
+            .unwrap_or_default();
         entry.insert("cursor", cursor.to_node());
         Node::Object(entry)
     };
-    Node::Object(entries.iter().map(|(name, cursor)| (*name, entry(cursor))).collect())
+    Node::Object(
+        entries
+            .iter()
+            .map(|(name, cursor)| (*name, entry(cursor)))
+            .collect(),
+    )
 }
 
 /// A chain of one step, which is right but for what `spoil` does last.
@@ -39,7 +50,11 @@ fn spoiled(spoil: impl Fn(&Object, &Cursor, &mut Object) + Send + Sync + 'static
         let cursor = flat_cursor(&before)?;
         let mut after = before.clone();
         after.insert("inc", keyed(&before, &[("main", &cursor)]));
-        if let Some(backfill) = before.get("backfill").and_then(Node::as_object).filter(|entry| entry.contains("cutoff")) {
+        if let Some(backfill) = before
+            .get("backfill")
+            .and_then(Node::as_object)
+            .filter(|entry| entry.contains("cutoff"))
+        {
             after.insert("backfill", Object::from_iter([("main", backfill.clone())]));
         }
         spoil(&before, &cursor, &mut after);
@@ -48,7 +63,9 @@ fn spoiled(spoil: impl Fn(&Object, &Cursor, &mut Object) + Send + Sync + 'static
     Chain::new().with(custom(
         "spoiled",
         |_, state| is_flat(state),
-        move |_, state| migrate(state).ok_or_else(|| MigrationError::failed("/inc", "is not there; restore it")),
+        move |_, state| {
+            migrate(state).ok_or_else(|| MigrationError::failed("/inc", "is not there; restore it"))
+        },
     ))
 }
 
@@ -80,7 +97,10 @@ fn a_forgotten_sibling() {
     }));
     told(&failure, Law::Accepted, &["/last_initialized", "v0"]);
     let smallest = r#"{"bindingStateV1":{"orders":{"inc":{"cursor":"2025-06-10T08:00:00Z"},"last_initialized":"2025-01-01T00:00:00Z"}}}"#;
-    assert_eq!(failure.state().map(Node::to_json).as_deref(), Some(smallest));
+    assert_eq!(
+        failure.state().map(Node::to_json).as_deref(),
+        Some(smallest)
+    );
 }
 
 #[test]
@@ -99,7 +119,8 @@ fn an_old_cursor_beside_the_subtasks() {
 #[test]
 fn an_old_cutoff_beside_the_subtasks() {
     let failure = found(spoiled(|before, _, after| {
-        if let (Some(Node::Object(new)), Some(Node::Object(old))) = (after.get("backfill").cloned(), before.get("backfill"))
+        if let (Some(Node::Object(new)), Some(Node::Object(old))) =
+            (after.get("backfill").cloned(), before.get("backfill"))
             && old.contains("cutoff")
         {
             let mut both = new;
@@ -113,9 +134,14 @@ fn an_old_cutoff_beside_the_subtasks() {
 #[test]
 fn a_lookback_that_is_ahead_of_realtime() {
     let failure = found(spoiled(|before, cursor, after| {
-        let later = cursor.as_datetime().and_then(|at| at.later_by(Duration::from_secs(3600)));
+        let later = cursor
+            .as_datetime()
+            .and_then(|at| at.later_by(Duration::from_secs(3600)));
         if let Some(later) = later.map(Cursor::from) {
-            after.insert("inc", keyed(before, &[("realtime", cursor), ("lookback", &later)]));
+            after.insert(
+                "inc",
+                keyed(before, &[("realtime", cursor), ("lookback", &later)]),
+            );
         }
     }));
     told(&failure, Law::Accepted, &["forward by 1 h"]);
@@ -123,35 +149,49 @@ fn a_lookback_that_is_ahead_of_realtime() {
 
 #[test]
 fn disabled_bindings_that_are_dropped() {
-    let chain = Chain::new().with(flat_to_keyed("main")).with_whole(custom_whole(
-        "enabled-only",
-        |bindings, state| !disabled(bindings, state).is_empty(),
-        |bindings, mut state| {
-            let dropped = disabled(bindings, &state);
-            if let Some(states) = state.get_mut(BINDING_STATES).and_then(Node::as_object_mut) {
-                states.retain(|key, _| !dropped.contains(&key.to_owned()));
-            }
-            Ok(state)
-        },
-    ));
+    let chain = Chain::new()
+        .with(flat_to_keyed("main"))
+        .with_whole(custom_whole(
+            "enabled-only",
+            |bindings, state| !disabled(bindings, state).is_empty(),
+            |bindings, mut state| {
+                let dropped = disabled(bindings, &state);
+                if let Some(states) = state.get_mut(BINDING_STATES).and_then(Node::as_object_mut) {
+                    states.retain(|key, _| !dropped.contains(&key.to_owned()));
+                }
+                Ok(state)
+            },
+        ));
     // The released states have no disabled binding but in the file that shows what is meant, which is empty.
     let harness = harness(chain, &[STATE]).state(
         "disabled",
         Node::parse(r#"{"bindingStateV1":{"off":{}}}"#).unwrap(),
     );
-    let bindings = [("orders", true), ("items", true), ("off", false)].map(|(key, is_active)| staunch_state::Binding {
-        state_key: key.to_owned(),
-        resource: Some(Node::Object(Object::new())),
-        is_active,
+    let bindings = [("orders", true), ("items", true), ("off", false)].map(|(key, is_active)| {
+        staunch_state::Binding {
+            state_key: key.to_owned(),
+            resource: Some(Node::Object(Object::new())),
+            is_active,
+        }
     });
     let failure = fails(harness.bindings(bindings.to_vec()));
-    told(&failure, Law::Accepted, &["loses the state of binding", "(disabled)", "generated state"]);
+    told(
+        &failure,
+        Law::Accepted,
+        &[
+            "loses the state of binding",
+            "(disabled)",
+            "generated state",
+        ],
+    );
 }
 
 fn disabled(bindings: &[staunch_state::Binding], state: &Object) -> Vec<String> {
     let states = state.get(BINDING_STATES).and_then(Node::as_object);
     let has_state = |key: &str| states.is_some_and(|states| states.contains(key));
-    let disabled = bindings.iter().filter(|binding| !binding.is_active && has_state(&binding.state_key));
+    let disabled = bindings
+        .iter()
+        .filter(|binding| !binding.is_active && has_state(&binding.state_key));
     disabled.map(|binding| binding.state_key.clone()).collect()
 }
 
@@ -160,7 +200,10 @@ fn a_finished_backfill_that_starts_again() {
     let failure = found(spoiled(|_, cursor, after| {
         if after.present("backfill").is_none() {
             let entry = Object::from_iter([("cutoff", cursor.to_node())]);
-            after.insert("backfill", Object::from_iter([("main", Node::Object(entry))]));
+            after.insert(
+                "backfill",
+                Object::from_iter([("main", Node::Object(entry))]),
+            );
         }
     }));
     told(&failure, Law::Accepted, &["--allow backfill:"]);
@@ -171,8 +214,17 @@ fn a_finished_backfill_that_starts_again_beside_what_goes_on() {
     let failure = found(spoiled(|before, cursor, after| {
         after.insert("inc", keyed(before, &[("main", cursor), ("again", cursor)]));
         if after.present("backfill").is_none() {
-            let entry = Object::from_iter([("cutoff", cursor.to_node()), ("next_page", Node::string("0"))]);
-            after.insert("backfill", Object::from_iter([("main", Node::Object(entry.clone())), ("again", Node::Object(entry))]));
+            let entry = Object::from_iter([
+                ("cutoff", cursor.to_node()),
+                ("next_page", Node::string("0")),
+            ]);
+            after.insert(
+                "backfill",
+                Object::from_iter([
+                    ("main", Node::Object(entry.clone())),
+                    ("again", Node::Object(entry)),
+                ]),
+            );
         }
     }));
     told(&failure, Law::Accepted, &["--allow backfill:"]);
@@ -180,20 +232,23 @@ fn a_finished_backfill_that_starts_again_beside_what_goes_on() {
 
 #[test]
 fn a_chain_that_is_no_fixed_point() {
-    let failure = found(Chain::new().with(
-        custom(
-            "adds-a-day",
-            |_, state| is_flat(state),
-            |_, mut state| {
-                let earlier = flat_cursor(&state).and_then(|cursor| cursor.earlier_by(Duration::from_secs(86_400)));
-                if let Some(earlier) = earlier {
-                    state.insert("inc", Object::from_iter([("cursor", earlier.to_node())]));
-                }
-                Ok(state)
-            },
-        )
-        .declaring(Effects::NONE.rewind(Duration::from_secs(86_400))),
-    ));
+    let failure = found(
+        Chain::new().with(
+            custom(
+                "adds-a-day",
+                |_, state| is_flat(state),
+                |_, mut state| {
+                    let earlier = flat_cursor(&state)
+                        .and_then(|cursor| cursor.earlier_by(Duration::from_secs(86_400)));
+                    if let Some(earlier) = earlier {
+                        state.insert("inc", Object::from_iter([("cursor", earlier.to_node())]));
+                    }
+                    Ok(state)
+                },
+            )
+            .declaring(Effects::NONE.rewind(Duration::from_secs(86_400))),
+        ),
+    );
     told(&failure, Law::FixedPoint, &["adds-a-day"]);
 }
 
@@ -218,14 +273,20 @@ fn a_reverse_that_is_ahead() {
             "two-subtasks",
             |_, state| is_flat(state),
             |_, mut state| {
-                let cursor = flat_cursor(&state).ok_or_else(|| MigrationError::failed("/inc", "is not there; restore it"))?;
+                let cursor = flat_cursor(&state)
+                    .ok_or_else(|| MigrationError::failed("/inc", "is not there; restore it"))?;
                 let inc = keyed(&state, &[("a", &cursor), ("b", &cursor)]);
                 state.insert("inc", inc);
                 Ok(state)
             },
         )
         .undone_by(
-            |_, state| state.get("inc").and_then(Node::as_object).is_some_and(|inc| inc.present("a").is_some()),
+            |_, state| {
+                state
+                    .get("inc")
+                    .and_then(Node::as_object)
+                    .is_some_and(|inc| inc.present("a").is_some())
+            },
             |_, mut state| {
                 // The latest of two, where only the earliest was captured by both.
                 let entry = |name: &str| {
@@ -233,7 +294,8 @@ fn a_reverse_that_is_ahead() {
                     Some((Cursor::from_node(entry.get("cursor")?).ok()?, entry.clone()))
                 };
                 let both = entry("a").into_iter().chain(entry("b"));
-                let later = both.max_by(|(a, _), (b, _)| a.compare(b).unwrap_or(std::cmp::Ordering::Equal));
+                let later =
+                    both.max_by(|(a, _), (b, _)| a.compare(b).unwrap_or(std::cmp::Ordering::Equal));
                 if let Some((_, later)) = later {
                     state.insert("inc", later);
                 }
@@ -251,7 +313,8 @@ fn a_reverse_that_does_not_give_back_what_was() {
             "renamed",
             |_, state| is_flat(state),
             |_, mut state| {
-                let cursor = flat_cursor(&state).ok_or_else(|| MigrationError::failed("/inc", "is not there; restore it"))?;
+                let cursor = flat_cursor(&state)
+                    .ok_or_else(|| MigrationError::failed("/inc", "is not there; restore it"))?;
                 let inc = keyed(&state, &[("a", &cursor)]);
                 state.insert("inc", inc);
                 Ok(state)
@@ -272,7 +335,10 @@ fn a_panic() {
 
 #[test]
 fn a_step_that_knows_no_backfill_counter() {
-    let chain = Chain::new().with(flat_to_keyed("main").only(|binding| ["orders", "items"].contains(&binding.state_key.as_str())));
+    let chain = Chain::new().with(
+        flat_to_keyed("main")
+            .only(|binding| ["orders", "items"].contains(&binding.state_key.as_str())),
+    );
     told(&found(chain), Law::Counter, &["orders.v7", ".v<n>"]);
 }
 
@@ -282,14 +348,21 @@ fn a_step_that_takes_only_the_cursors_it_knows() {
         "seconds",
         |_, state| is_flat(state),
         |_, mut state| {
-            let cursor = flat_cursor(&state).filter(|cursor| cursor.as_json().starts_with("\"2025-06"));
-            let cursor = cursor.ok_or_else(|| MigrationError::failed("/inc/cursor", "is not of this June; wait"))?;
+            let cursor =
+                flat_cursor(&state).filter(|cursor| cursor.as_json().starts_with("\"2025-06"));
+            let cursor = cursor.ok_or_else(|| {
+                MigrationError::failed("/inc/cursor", "is not of this June; wait")
+            })?;
             let inc = keyed(&state, &[("a", &cursor)]);
-                state.insert("inc", inc);
+            state.insert("inc", inc);
             Ok(state)
         },
     ));
-    told(&found(chain), Law::Migrates, &["not of this June", "generated state"]);
+    told(
+        &found(chain),
+        Law::Migrates,
+        &["not of this June", "generated state"],
+    );
 }
 
 #[test]
@@ -299,8 +372,10 @@ fn a_lag_that_is_longer_than_what_is_declared() {
             "lag",
             |_, state| is_flat(state),
             |_, mut state| {
-                let cursor = flat_cursor(&state).and_then(|cursor| cursor.earlier_by(Duration::from_secs(7200)));
-                let cursor = cursor.ok_or_else(|| MigrationError::failed("/inc", "is not there; restore it"))?;
+                let cursor = flat_cursor(&state)
+                    .and_then(|cursor| cursor.earlier_by(Duration::from_secs(7200)));
+                let cursor = cursor
+                    .ok_or_else(|| MigrationError::failed("/inc", "is not there; restore it"))?;
                 let inc = keyed(&state, &[("a", &cursor)]);
                 state.insert("inc", inc);
                 Ok(state)
@@ -317,26 +392,37 @@ fn an_old_shape_that_no_released_state_has() {
         .with(flat_to_subtasks([("main", Duration::ZERO)]))
         .with(staunch_state::transform::rename_subtask("ancient", "main"));
     let failure = found(chain);
-    told(&failure, Law::Fixtures, &["no fixture has the old shape of `rename-subtask`"]);
+    told(
+        &failure,
+        Law::Fixtures,
+        &["no fixture has the old shape of `rename-subtask`"],
+    );
     assert!(failure.state().is_none());
 }
 
 #[test]
 fn a_silent_loss_where_old_and_new_stand_beside_each_other() {
-    let chain = || Chain::new().with(custom(
-        "takes-the-flat-one",
-        |_, state| is_flat(state),
-        |_, mut state| {
-            let cursor = flat_cursor(&state).ok_or_else(|| MigrationError::failed("/inc", "is not there; restore it"))?;
-            let flat = state.get("inc").and_then(Node::as_object).cloned().unwrap_or_default();
-            // Whatever subtasks there were before are gone without a word.
-            let own = flat.iter().filter(|(_, node)| node.as_object().is_none());
-            let mut entry: Object = own.map(|(name, node)| (name, node.clone())).collect();
-            entry.insert("cursor", cursor.to_node());
-            state.insert("inc", Object::from_iter([("main", Node::Object(entry))]));
-            Ok(state)
-        },
-    ));
+    let chain = || {
+        Chain::new().with(custom(
+            "takes-the-flat-one",
+            |_, state| is_flat(state),
+            |_, mut state| {
+                let cursor = flat_cursor(&state)
+                    .ok_or_else(|| MigrationError::failed("/inc", "is not there; restore it"))?;
+                let flat = state
+                    .get("inc")
+                    .and_then(Node::as_object)
+                    .cloned()
+                    .unwrap_or_default();
+                // Whatever subtasks there were before are gone without a word.
+                let own = flat.iter().filter(|(_, node)| node.as_object().is_none());
+                let mut entry: Object = own.map(|(name, node)| (name, node.clone())).collect();
+                entry.insert("cursor", cursor.to_node());
+                state.insert("inc", Object::from_iter([("main", Node::Object(entry))]));
+                Ok(state)
+            },
+        ))
+    };
     let states = [r#"{"a":{"inc":{"cursor":["8c42b44c4655ab68"]}}}"#];
     // A plan says of such a state that nobody can tell. With the consent to that, only the harness is left to see it.
     super::passes(harness(chain(), &states));
@@ -357,8 +443,10 @@ fn a_step_that_does_something_else_each_time() {
             |_, state| is_flat(state),
             move |_, mut state| {
                 let seconds = runs.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 60;
-                let cursor = flat_cursor(&state).and_then(|cursor| cursor.earlier_by(Duration::from_secs(seconds)));
-                let cursor = cursor.ok_or_else(|| MigrationError::failed("/inc", "is not there; restore it"))?;
+                let cursor = flat_cursor(&state)
+                    .and_then(|cursor| cursor.earlier_by(Duration::from_secs(seconds)));
+                let cursor = cursor
+                    .ok_or_else(|| MigrationError::failed("/inc", "is not there; restore it"))?;
                 let inc = keyed(&state, &[("main", &cursor)]);
                 state.insert("inc", inc);
                 Ok(state)
@@ -366,6 +454,13 @@ fn a_step_that_does_something_else_each_time() {
         )
         .declaring(Effects::NONE.rewind(Duration::from_secs(60))),
     );
-    let failure = fails(harness(chain, &[r#"{"counted.v1":{"inc":{"cursor":"2025-06-10T08:00:00Z"}}}"#]));
-    told(&failure, Law::Pure, &["the first time: ", "the second time: "]);
+    let failure = fails(harness(
+        chain,
+        &[r#"{"counted.v1":{"inc":{"cursor":"2025-06-10T08:00:00Z"}}}"#],
+    ));
+    told(
+        &failure,
+        Law::Pure,
+        &["the first time: ", "the second time: "],
+    );
 }
