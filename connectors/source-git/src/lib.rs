@@ -43,6 +43,7 @@ pub use connector::{SourceGit, SourceGitV1};
 pub use error::GitError;
 pub use gix::ObjectId;
 pub use graph::{Order, Walk};
+pub use migrations::chain;
 pub use models::{CommitDocument, FileChange, Person, RefDocument};
 pub use refs::{Head, SkippedRef, Tip, Tips};
 pub use repository::{Repository, parse_id};

@@ -26,7 +26,12 @@ pub(crate) fn flat_to_branches(migrating: &Migrating<'_, Config>) -> Result<Migr
     migrating.ask_source()?;
     let head = resources::open(migrating.config)?.head()?;
     let branch = head.branch.unwrap_or_else(|| HEAD.to_owned());
-    Ok(migrating.run(&Chain::new().with(transform::flat_to_keyed(branch)))?)
+    Ok(migrating.run(&chain(branch))?)
+}
+
+/// The steps from the first release to this one, where `HEAD` names this branch.
+pub fn chain(branch: impl Into<String>) -> Chain {
+    Chain::new().with(transform::flat_to_keyed(branch))
 }
 
 /// Whether the commits of a binding have the state of the first release.

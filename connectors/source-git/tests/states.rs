@@ -61,3 +61,11 @@ fn every_released_state_is_carried_into_todays_shape() {
         );
     }
 }
+
+#[test]
+fn every_law_of_migrations_holds_of_every_released_state() {
+    staunch_testkit::check_migrations(
+        source_git::chain("refs/heads/main"),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/states"),
+    );
+}
