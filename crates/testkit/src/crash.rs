@@ -151,8 +151,8 @@ impl Crash<'_> {
 
     /// Nothing begins before the migration is durable, and what is sent is what was planned.
     fn check_session(&self, session: &Session) -> Result<(), Violation> {
-        let planned = self.sound.plan.update.to_wire();
-        let planned = planned.first().map(|update| update.updated.as_str());
+        let planned = self.sound.plan.update.as_ref();
+        let planned = planned.map(|update| update.updated.as_str());
         let report = "this is a defect of the kit; report it with this state";
         match (&session.migration, planned) {
             (Some(sent), planned) if Some(sent.as_str()) != planned => {

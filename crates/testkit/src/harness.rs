@@ -224,8 +224,8 @@ impl Run {
 
     /// What the file of a released state says is what comes out.
     fn expected(&self, fixture: &Fixture, case: &Case, sound: &Sound) -> Result<(), Failure> {
-        let wire = sound.plan.update.to_wire();
-        let sent = wire.first().map(|update| update.updated.as_str());
+        let sent = sound.plan.update.as_ref();
+        let sent = sent.map(|update| update.updated.as_str());
         let wrong = |what: &str, expected: &str, came_out: &str| {
             let violation = Violation::new(
                 Law::Expected,

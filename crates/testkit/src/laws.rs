@@ -144,7 +144,7 @@ fn check_decodes(migrated: &Migrated) -> Result<(), Violation> {
 
 impl Sound {
     fn check_exact(&self, case: &Case) -> Result<(), Violation> {
-        let made = self.plan.update.apply(case.state.clone());
+        let made = self.plan.apply(case.state.clone());
         if made.same_state(&self.after) {
             return Ok(());
         }
@@ -160,7 +160,7 @@ impl Sound {
     }
 
     fn check_one_update(&self, subject: &Subject) -> Result<(), Violation> {
-        let wire = self.plan.update.to_wire();
+        let wire = &self.plan.update;
         let declares_replacement = self.applied.iter().any(|applied| {
             Allowed::of(
                 &subject.declared,
@@ -172,25 +172,33 @@ impl Sound {
         let is_as_declared = wire
             .iter()
             .all(|update| update.merge_patch != declares_replacement);
-        if wire.len() <= 1 && is_as_declared {
+        if is_as_declared {
             return Ok(());
         }
         Err(Violation::new(
             Law::OneUpdate,
-            format!(
-                "{} checkpoints, of which {} merge",
-                wire.len(),
-                wire.iter().filter(|update| update.merge_patch).count()
-            ),
+            match declares_replacement {
+                true => "a merge patch, where a step declares a replacement",
+                false => "a replacement, which no step declares",
+            },
             "this is a defect of the engine; report it with this state",
         ))
     }
 
     /// The bindings that a step applied to, and the empty key for members beside them.
     fn check_scope(&self) -> Result<(), Violation> {
-        let Some(Node::Object(patch)) = self.plan.update.as_merge_patch() else {
+        let Some(update) = self
+            .plan
+            .update
+            .as_ref()
+            .filter(|update| update.merge_patch)
+        else {
             return Ok(()); // A replacement, by name.
         };
+        let patch = Node::parse(&update.updated)
+            .ok()
+            .and_then(Node::into_object);
+        let patch = patch.unwrap_or_default();
         let is_touched = |key: &str| {
             let mut all = self.applied.iter().flat_map(|applied| &applied.state_keys);
             all.any(|theirs| **theirs == *key)
