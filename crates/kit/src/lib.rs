@@ -77,6 +77,8 @@ mod transactor;
 
 pub use capture::{BoxError, Changes, FetchResult, Pages, Roster, Rows, Subtask, TaskError};
 pub use connector::Connector;
+#[doc(hidden)]
+pub use log::silence;
 pub use migrate::{Migrating, Migration, SourceNeeded};
 pub use requests::RequestError;
 pub use resource::Resource;

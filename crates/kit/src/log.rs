@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -36,7 +37,18 @@ pub(crate) fn write_migration(message: &str, migration: &Migration) {
     write_line(record(Level::Info, message).encode_migration(migration));
 }
 
+/// Whether nothing is written.
+static IS_SILENT: AtomicBool = AtomicBool::new(false);
+
+/// Writes nothing from now on, in this process: for a harness that serves connectors inside of a test, whose output nobody reads.
+pub fn silence() {
+    IS_SILENT.store(true, Ordering::Relaxed);
+}
+
 fn write_line(mut line: String) {
+    if IS_SILENT.load(Ordering::Relaxed) {
+        return;
+    }
     line.push('\n');
     let _ = std::io::stderr().lock().write_all(line.as_bytes());
 }

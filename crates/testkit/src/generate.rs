@@ -164,7 +164,15 @@ impl<'a> Generator<'a> {
     /// A state of several bindings, for mistakes that need more than one.
     pub(crate) fn several(&mut self) -> Result<Case, Violation> {
         let count = 3 + self.random.below(3);
-        self.state_of(count)
+        let mut case = self.state_of(count)?;
+        if let Some(root) = case
+            .state
+            .as_object_mut()
+            .filter(|root| root.contains(BINDING_STATES))
+        {
+            root.insert("testkit_unknown", unknown());
+        }
+        Ok(case)
     }
 
     fn state_of(&mut self, count: u64) -> Result<Case, Violation> {

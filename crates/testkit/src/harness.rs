@@ -25,7 +25,7 @@ use crate::undo;
 const CASES: usize = 1_500;
 
 /// Sessions that are cut at most, unless it is said otherwise.
-const KILLS: usize = 120;
+const KILLS: usize = 400;
 
 /// Generated states of several bindings in which mistakes are made, beside the released ones.
 const GROUNDS: usize = 12;
@@ -110,7 +110,7 @@ impl Harness {
         self
     }
 
-    /// How many sessions are cut at most; 120 by default, 0 for none.
+    /// How many sessions are cut at most; 400 by default, 0 for none.
     pub fn kills(mut self, kills: usize) -> Self {
         self.kills = kills;
         self

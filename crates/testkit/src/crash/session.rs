@@ -3,13 +3,13 @@
 use std::io::{BufRead, BufReader, PipeWriter, Write};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use staunch_state::{Node, Object, StateUpdate};
 
 use super::stub::{Script, Stub};
 
-/// How long anything may take on a busy machine.
+/// How long a session may take on a busy machine, and its end again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Lines that may wait to be looked at.
@@ -51,7 +51,7 @@ struct Conversation {
 
 /// Serves a connector until it has done what it is to do, or until the cut.
 ///
-/// An error says that nothing came within [`PATIENCE`], or what could not be understood.
+/// An error says that it took longer than [`PATIENCE`], or what could not be understood.
 pub(super) fn run(script: Arc<Script>, state: &Node, cut: Cut) -> Result<Session, String> {
     let piped = || std::io::pipe().map_err(|error| format!("no pipe can be had: {error}"));
     let ((requests, mut input), (responses, out)) = (piped()?, piped()?);
@@ -64,6 +64,7 @@ pub(super) fn run(script: Arc<Script>, state: &Node, cut: Cut) -> Result<Session
         let served = runtime
             .map_err(|error| error.to_string())
             .and_then(|runtime| {
+                staunch::silence();
                 let served = runtime.block_on(staunch::serve(&stub, requests, Box::new(out)));
                 served.map_err(|error| error.to_string())
             });
@@ -128,18 +129,20 @@ impl Conversation {
         input: &mut PipeWriter,
         lines: &Receiver<String>,
     ) -> Result<(), String> {
+        let deadline = Instant::now() + PATIENCE;
         let mut next = self.send(input, &open(script, &self.session.committed));
         while next == Next::GoOn
             && !(self.session.lines > 0
                 && !self.awaits_migration
                 && script.is_done(&self.session.committed))
         {
-            let line = match lines.recv_timeout(PATIENCE) {
+            let line = match lines.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
                 Ok(line) => line,
                 Err(RecvTimeoutError::Disconnected) => return Ok(()), // It has ended: its outcome is looked at.
                 Err(RecvTimeoutError::Timeout) => {
                     return Err(format!(
-                        "the connector says nothing for {} s",
+                        "the capture has not come to its end within {} s",
                         PATIENCE.as_secs()
                     ));
                 }

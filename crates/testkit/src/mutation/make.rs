@@ -290,7 +290,7 @@ impl<'a> Ground<'a> {
                 continue;
             };
             // One that begins with the migration is what the chain makes it.
-            let was_there = place.was_unfinished(entry);
+            let was_there = !place.is.begins(name, &place.was);
             let Some(cutoff) = cursors::read(entry.get("cutoff")).filter(|_| was_there) else {
                 continue;
             };
@@ -385,7 +385,7 @@ impl<'a> Ground<'a> {
                 let was_there = if part == INC {
                     place.carries_on(name)
                 } else {
-                    place.was_unfinished(entry)
+                    !place.is.begins(name, &place.was)
                 };
                 if place.allowed.drops(name) || !was_there {
                     continue;
@@ -579,14 +579,6 @@ impl Place<'_> {
                 && !self.allowed.begins(name)
         };
         !self.allowed.drops(name) && (self.was.cursor(name).is_some() || is_made_of_others())
-    }
-
-    /// Whether a backfill at this page was there before.
-    fn was_unfinished(&self, entry: &Object) -> bool {
-        let page = |entry: &Object| entry.get("next_page").cloned().unwrap_or(Node::Null);
-        BACKFILL.entries(self.before).iter().any(|(_, theirs)| {
-            theirs.present("cutoff").is_some() && page(theirs).same_state(&page(entry))
-        })
     }
 }
 

@@ -123,4 +123,5 @@ fn an_empty_folder_a_broken_file_and_a_state_of_no_shape_are_failures_that_say_s
 fn the_same_seed_gives_the_same_report() {
     let run = || run(&[("v1.json", V1)]).unwrap();
     assert_eq!(run(), run());
+    insta::assert_snapshot!("a_report_for_people", run());
 }

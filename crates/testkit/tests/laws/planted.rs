@@ -96,6 +96,7 @@ fn a_forgotten_sibling() {
         after.remove("last_initialized");
     }));
     told(&failure, Law::Accepted, &["/last_initialized", "v0"]);
+    insta::assert_snapshot!("a_failure_for_people", failure);
     let smallest = r#"{"bindingStateV1":{"orders":{"inc":{"cursor":"2025-06-10T08:00:00Z"},"last_initialized":"2025-01-01T00:00:00Z"}}}"#;
     assert_eq!(
         failure.state().map(Node::to_json).as_deref(),
@@ -206,7 +207,11 @@ fn a_finished_backfill_that_starts_again() {
             );
         }
     }));
-    told(&failure, Law::Accepted, &["--allow backfill:"]);
+    told(
+        &failure,
+        Law::Accepted,
+        &["`/backfill/main`", "that was finished"],
+    );
 }
 
 #[test]
@@ -227,7 +232,11 @@ fn a_finished_backfill_that_starts_again_beside_what_goes_on() {
             );
         }
     }));
-    told(&failure, Law::Accepted, &["--allow backfill:"]);
+    told(
+        &failure,
+        Law::Accepted,
+        &["`/backfill/main`", "that was finished"],
+    );
 }
 
 #[test]
