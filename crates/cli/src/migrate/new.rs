@@ -155,7 +155,8 @@ fn scaffold(
         code,
         place,
     };
-    let additions = match MODULES.into_iter().find(|module| dir.has(module)) {
+    let module = MODULES.into_iter().find(|module| dir.has(module));
+    let mut additions = match module {
         Some(module) => vec![
             add(
                 &dir.shown(module),
@@ -192,6 +193,18 @@ fn scaffold(
             ]
         }
     };
+    additions.extend([
+        add(
+            &dir.shown(module.unwrap_or(MODULES[0])),
+            template::HARNESS.to_owned(),
+            "in the tests, if it is not there yet",
+        ),
+        add(
+            &dir.shown("Cargo.toml"),
+            template::HARNESS_CRATE.to_owned(),
+            "from where `staunch` is",
+        ),
+    ]);
     let created = files.iter().map(|(path, _, what)| Created {
         path: dir.shown(path),
         what,

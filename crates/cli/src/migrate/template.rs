@@ -97,6 +97,19 @@ fn migrations(&self, _: &Self::Config) -> staunch::state::Chain {
     crate::migrations::chain()
 }";
 
+/// What checks the chain in the connector's tests.
+pub(super) const HARNESS: &str = "\
+#[test]
+fn every_released_state_is_carried_over() {
+    let states = concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/tests/states\");
+    staunch_testkit::check_migrations(crate::migrations::chain(), states);
+}";
+
+/// The crate that it is from.
+pub(super) const HARNESS_CRATE: &str = "\
+[dev-dependencies]
+staunch-testkit = { … }";
+
 /// Characters of a chain of calls that `rustfmt` leaves on one line.
 const CHAIN_WIDTH: usize = 60;
 
