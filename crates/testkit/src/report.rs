@@ -52,8 +52,9 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} states, {} generated, {} mutations refused, {} kills",
+            "{} {}, {} generated, {} mutations refused, {} kills",
             grouped(self.states),
+            if self.states == 1 { "state" } else { "states" },
             grouped(self.generated),
             grouped(self.mutations_refused()),
             grouped(self.kills)

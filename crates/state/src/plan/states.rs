@@ -32,8 +32,10 @@ pub(super) fn groups(
     let mut steps = Steps::new(migrated, declared);
     root(before, after, &mut steps, checks, &mut groups)?;
     let moves = Moves::new(states_before, states_after, migrated, declared);
+    // A hook may list state keys that no binding has, without a resource.
     let known: HashSet<&str> = bindings
         .iter()
+        .filter(|binding| binding.resource.is_some())
         .map(|binding| binding.state_key.as_str())
         .collect();
     let mut compare = |key: &Arc<str>, origin: Option<&Arc<str>>, before, after| {
