@@ -17,19 +17,22 @@ use super::{BackfillFn, Lane, TaskError};
 /// follows; it may do so several times. When it returns right after a checkpoint it is invoked again with that page. When it
 /// returns without, having captured the last documents or none, the backfill is complete.
 ///
+/// A record at exactly the cutoff is for one of the two, the backfill or the [changes](super::Changes) that begin there: say once which, and
+/// mean the same by a cursor in both. Here it is captured up to a cursor and with it, so the backfill takes that record.
+///
 /// ```
 /// use staunch::{Cursor, FetchResult, Page, Pages};
 ///
 /// async fn fetch_page(page: Option<Page>, cutoff: Cursor, mut emit: Pages) -> FetchResult {
-///     let end = cutoff.as_u64().ok_or("the cutoff of events is an integer")?;
+///     let last = cutoff.as_u64().ok_or("the cutoff of events is an integer")?;
 ///     let from = match page {
 ///         Some(Page::String(id)) => id.parse()?,
 ///         _ => 0,
 ///     };
-///     for id in from..end.min(from + 100) {
+///     for id in from..=last.min(from + 99) {
 ///         emit.document(&serde_json::json!({ "id": id }))?;
 ///     }
-///     if from + 100 < end {
+///     if from + 100 <= last {
 ///         emit.checkpoint(Page::String((from + 100).to_string())).await?;
 ///     }
 ///     Ok(())

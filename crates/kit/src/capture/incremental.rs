@@ -21,6 +21,9 @@ use super::{BackfillFn, BackfillLane, Child, IncrementalFn, Lane, TaskError, sta
 /// A function captures the documents that changed after the cursor it is given, and ends with a checkpoint. It may make several.
 /// When it returns without having made any, nothing has changed, and it is invoked again after the binding's interval.
 ///
+/// What a cursor says of the record that is exactly there is for the connector to say; beside a backfill both functions must mean the same, or
+/// the record at the cutoff is lost, or captured twice. Here it is captured already, so the changes begin after it.
+///
 /// ```
 /// use staunch::{Changes, Cursor, FetchResult};
 ///
