@@ -132,6 +132,9 @@ pub(crate) async fn prepare<C: Connector>(
             )
         })?;
         let state = state.binding(&state_key).cloned();
+        if let Some(state) = &state {
+            check_fit(&state_key, &resource, state)?;
+        }
         let open = OpenBinding {
             index,
             name: config.name,
@@ -382,6 +385,33 @@ fn subtasks<T>(part: &Part<T>) -> BTreeSet<String> {
     }
 }
 
+/// Sees that a resource can go on with its state, before anything is written: afterwards a migration would be committed that nobody
+/// can run.
+fn check_fit(state_key: &str, resource: &Resource, state: &Node) -> Result<(), TaskError> {
+    let typed = ResourceState::decode(state_key, state);
+    let wrong = match &typed {
+        Ok(typed) => misfit(
+            resource.incremental.as_ref(),
+            resource.backfill.as_ref(),
+            resource.snapshot.as_ref(),
+            typed,
+        ),
+        Err(error) => Some((
+            error.pointer.clone(),
+            "it cannot be read; restore it from the history",
+        )),
+    };
+    match wrong {
+        None => Ok(()),
+        Some((pointer, problem)) => Err(TaskError::State {
+            state_key: state_key.to_owned(),
+            binding: resource.name.clone(),
+            pointer,
+            problem: problem.to_owned(),
+        }),
+    }
+}
+
 /// The functions of a resource, and how lanes are made of them.
 #[derive(Clone)]
 pub(crate) struct Lanes {
@@ -408,25 +438,24 @@ impl Lanes {
         open: &Arc<OpenBinding>,
         state: &ResourceState,
     ) -> Result<Vec<Child>, TaskError> {
-        let misfit = |pointer: &str, problem: &str| TaskError::State {
+        let wrong = |pointer: String, problem: &str| TaskError::State {
             state_key: open.state_key.clone(),
             binding: open.name.clone(),
-            pointer: pointer.to_owned(),
+            pointer,
             problem: problem.to_owned(),
         };
+        let (incremental, backfill) = (self.incremental.as_ref(), self.backfill.as_ref());
+        if let Some((pointer, problem)) =
+            misfit(incremental, backfill, self.snapshot.as_ref(), state)
+        {
+            return Err(wrong(pointer, problem));
+        }
         let new_lane = |subtask: Option<&str>| Lane::new(session, open, subtask.map(Arc::from));
         let mut children = Vec::new();
 
         let of_inc = functions_of(self.incremental.as_ref(), &state.inc);
         let of_backfill = functions_of(self.backfill.as_ref(), &state.backfill);
         let of_snapshot = functions_of(self.snapshot.as_ref(), &state.snapshot);
-        let (of_inc, of_backfill, of_snapshot) = match (of_inc, of_backfill, of_snapshot) {
-            (Ok(inc), Ok(backfill), Ok(snapshot)) => (inc, backfill, snapshot),
-            (Err(problem), ..) => return Err(misfit("/inc", problem)),
-            (_, Err(problem), _) => return Err(misfit("/backfill", problem)),
-            (.., Err(problem)) => return Err(misfit("/snapshot", problem)),
-        };
-
         let mut running: HashMap<Option<&str>, Arc<AtomicBool>> = HashMap::new();
         for (subtask, fetch, entry) in of_backfill {
             let Some(entry) = entry else { continue }; // Complete, or never begun.
@@ -443,12 +472,7 @@ impl Lanes {
         }
         for (subtask, fetch, entry) in of_inc {
             let Some(Incremental { cursor }) = entry else {
-                let pointer =
-                    subtask.map_or_else(|| "/inc".to_owned(), |subtask| format!("/inc/{subtask}"));
-                return Err(misfit(
-                    &pointer,
-                    "there is no cursor; migrate the state, or reset the binding",
-                ));
+                return Err(wrong("/inc".to_owned(), NO_CURSOR));
             };
             let flag = running.get(&subtask).map(Arc::clone).unwrap_or_default();
             let lane = IncrementalLane::new(
@@ -543,37 +567,82 @@ fn task_name(open: &OpenBinding, subtask: Option<&str>, strategy: &str) -> Strin
 /// Each function with the subtask it is of and the state there is for it.
 type WithState<'a, F, T> = Vec<(Option<&'a str>, F, Option<&'a T>)>;
 
-/// Pairs functions with the state that they have. A state of another shape than the functions' is an error.
-fn functions_of<'a, F: Clone, T>(
-    functions: Option<&'a Functions<F>>,
-    part: &'a Part<T>,
-) -> Result<WithState<'a, F, T>, &'static str> {
+/// Where a state has another shape than the functions that are to go on with it: the place, and what is wrong there.
+fn misfit(
+    incremental: Option<&Functions<IncrementalFn>>,
+    backfill: Option<&Functions<BackfillFn>>,
+    snapshot: Option<&Functions<SnapshotFn>>,
+    state: &ResourceState,
+) -> Option<(String, &'static str)> {
+    let inc = wrong_shape(incremental, &state.inc);
+    let backfill = wrong_shape(backfill, &state.backfill);
+    let snapshot = wrong_shape(snapshot, &state.snapshot);
+    let parts = [
+        ("/inc", inc),
+        ("/backfill", backfill),
+        ("/snapshot", snapshot),
+    ];
+    let wrong = parts
+        .into_iter()
+        .find_map(|(pointer, problem)| Some((pointer.to_owned(), problem?)));
+    wrong.or_else(|| without_cursor(incremental, state).map(|pointer| (pointer, NO_CURSOR)))
+}
+
+const NO_CURSOR: &str = "there is no cursor; migrate the state, or reset the binding";
+
+/// The place of a cursor that a function needs, and that is not there.
+fn without_cursor(
+    incremental: Option<&Functions<IncrementalFn>>,
+    state: &ResourceState,
+) -> Option<String> {
+    match incremental? {
+        Functions::Flat(_) => state.inc.is_none().then(|| "/inc".to_owned()),
+        Functions::Named(named) => {
+            let mut names = named.iter().map(|(name, _)| name);
+            let missing = names.find(|name| state.inc.subtask(name).is_none())?;
+            Some(format!("/inc/{missing}"))
+        }
+        Functions::Each(_) => None,
+    }
+}
+
+fn wrong_shape<F, T>(functions: Option<&Functions<F>>, part: &Part<T>) -> Option<&'static str> {
     const FLAT: &str =
         "it is of the whole resource where the connector captures by subtask; migrate the state";
     const KEYED: &str =
         "it is by subtask where the connector captures the resource as a whole; migrate the state";
+    match (functions?, part) {
+        (Functions::Flat(_), Part::Keyed(subtasks)) if !subtasks.is_empty() => Some(KEYED),
+        (Functions::Named(_) | Functions::Each(_), Part::Flat(_)) => Some(FLAT),
+        _ => None,
+    }
+}
+
+/// Pairs functions with the state that they have, whose shape is theirs.
+fn functions_of<'a, F: Clone, T>(
+    functions: Option<&'a Functions<F>>,
+    part: &'a Part<T>,
+) -> WithState<'a, F, T> {
     match (functions, part) {
-        (None, _) => Ok(Vec::new()),
-        (Some(Functions::Flat(_)), Part::Keyed(subtasks)) if !subtasks.is_empty() => Err(KEYED),
-        (Some(Functions::Flat(f)), Part::Flat(state)) => Ok(vec![(None, f.clone(), Some(state))]),
-        (Some(Functions::Flat(f)), _) => Ok(vec![(None, f.clone(), None)]),
-        (Some(Functions::Named(_) | Functions::Each(_)), Part::Flat(_)) => Err(FLAT),
+        (None, _) => Vec::new(),
+        (Some(Functions::Flat(f)), Part::Flat(state)) => vec![(None, f.clone(), Some(state))],
+        (Some(Functions::Flat(f)), _) => vec![(None, f.clone(), None)],
         (Some(Functions::Named(named)), _) => {
             let states: HashMap<Option<&str>, &T> = part.entries().collect();
             let with_state = |(name, f): &'a (String, F)| {
                 let name = Some(name.as_str());
                 (name, f.clone(), states.get(&name).copied())
             };
-            Ok(named.iter().map(with_state).collect())
+            named.iter().map(with_state).collect()
         }
         (Some(Functions::Each(make)), Part::Keyed(subtasks)) => {
             let present = subtasks
                 .iter()
                 .filter_map(|(name, state)| Some((name.as_str(), state.as_ref()?)));
-            Ok(present
+            present
                 .map(|(name, state)| (Some(name), make(name), Some(state)))
-                .collect())
+                .collect()
         }
-        (Some(Functions::Each(_)), Part::None) => Ok(Vec::new()),
+        (Some(Functions::Each(_)), Part::None | Part::Flat(_)) => Vec::new(),
     }
 }

@@ -474,7 +474,8 @@ fn m21_there_is_one_place_that_migrates_and_every_way_to_open_leads_through_it()
         ("=migrate(connector", &["open.rs"]),
         ("open::prepare(", &["serve.rs"]),
         // And only that one looks at the state of an `open` request.
-        ("open.state.get()", &["open.rs"]),
+        ("open.state,", &["open.rs"]),
+        ("open.state.get()", &[]),
         (".start(&session)", &["serve.rs"]),
     ] {
         let squeezed = |text: &str| -> String { text.split_whitespace().collect() };

@@ -723,3 +723,46 @@ fn malformed_requests_end_the_process_with_an_error() {
         assert!(!error.is_empty(), "{request}");
     }
 }
+
+#[test]
+fn a_state_of_another_shape_than_the_functions_is_refused_before_anything_is_written() {
+    let stamped = |inc: Value| json!({"bindingStateV1": {"numbers": {"inc": inc, "last_initialized": "2025-01-01T00:00:00Z"}}});
+    let subtask = || {
+        let none = |_: Cursor, _: Changes| async { Ok(()) };
+        vec![
+            Resource::new("numbers")
+                .key(["/id"])
+                .incremental_subtask("a", none),
+        ]
+    };
+    for (what, connector, inc, expected) in [
+        (
+            "a migration to subtasks of a connector that has none",
+            Scripted::new(|| vec![counting("numbers", 3)])
+                .migrating(|| Chain::new().with(transform::flat_to_keyed("x"))),
+            json!({"cursor": 1}),
+            "at /inc: it is by subtask where the connector captures the resource as a whole",
+        ),
+        (
+            "a flat state of a connector by subtask",
+            Scripted::new(subtask),
+            json!({"cursor": 1}),
+            "at /inc: it is of the whole resource where the connector captures by subtask",
+        ),
+        (
+            "a subtask that has no cursor",
+            Scripted::new(subtask),
+            json!({"b": {"cursor": 1}}),
+            "at /inc/a: there is no cursor",
+        ),
+    ] {
+        let capture = Capture::open(connector, open(&[binding("numbers")], stamped(inc)));
+        let (output, result) = capture.join();
+        let error = result.expect_err(what);
+        assert!(output.is_empty(), "{what}: {output:?}");
+        assert!(
+            error.contains(expected) && error.contains("`numbers`"),
+            "{what}: {error}"
+        );
+    }
+}

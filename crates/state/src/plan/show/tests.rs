@@ -42,7 +42,14 @@ fn plan() -> Plan {
         declared: chain.declared(),
         ..Terms::default()
     };
-    survey(&before, &migrated.after, &bindings, &migrated.applied, &terms).unwrap()
+    survey(
+        &before,
+        &migrated.after,
+        &bindings,
+        &migrated.applied,
+        &terms,
+    )
+    .unwrap()
 }
 
 /// The text without what colours it.
@@ -52,7 +59,11 @@ fn bare(colored: &str) -> String {
     bare.push_str(parts.next().unwrap());
     for part in parts {
         let (sequence, text) = part.split_once('m').unwrap();
-        assert!(sequence.bytes().all(|byte| byte.is_ascii_digit() || byte == b';'));
+        assert!(
+            sequence
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte == b';')
+        );
         bare.push_str(text);
     }
     bare
@@ -69,7 +80,11 @@ fn every_outcome_is_told_with_colours_and_without() {
 
 #[test]
 fn a_line_has_eighty_columns_unless_one_word_is_longer() {
-    for line in plan().to_string().lines().filter(|line| line.chars().count() > WIDTH) {
+    for line in plan()
+        .to_string()
+        .lines()
+        .filter(|line| line.chars().count() > WIDTH)
+    {
         let words = line.trim_start().split(' ').filter(|word| !word.is_empty());
         assert!(words.count() <= 2, "{line}");
     }
@@ -86,5 +101,8 @@ fn bindings_that_all_change_in_their_own_ways_are_counted() {
     let plan = survey(&before, &after, &[], &[], &Terms::default()).unwrap();
     let text = plan.to_string();
     assert!(text.lines().count() < 300, "{} lines", text.lines().count());
-    assert!(text.contains("980 bindings more, which change in 980 more ways"), "{text}");
+    assert!(
+        text.contains("980 bindings more, which change in 980 more ways"),
+        "{text}"
+    );
 }
