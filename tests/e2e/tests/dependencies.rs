@@ -20,7 +20,14 @@ const LOAD_BEARING: [&str; 11] = [
 
 fn cargo_tree(arguments: &[&str]) -> String {
     let outcome = Command::new(env!("CARGO"))
-        .args(["tree", "--workspace", "--locked", "--prefix", "none"])
+        .args([
+            "tree",
+            "--workspace",
+            "--all-features",
+            "--locked",
+            "--prefix",
+            "none",
+        ])
         .args(arguments)
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
         .output()
@@ -32,7 +39,7 @@ fn cargo_tree(arguments: &[&str]) -> String {
 
 #[test]
 fn no_load_bearing_crate_is_there_in_two_versions() {
-    let duplicates = cargo_tree(&["--duplicates", "--depth", "0"]);
+    let duplicates = cargo_tree(&["--workspace", "--duplicates", "--depth", "0"]);
     let versions = |name: &&str| {
         let lines = duplicates
             .lines()
@@ -47,7 +54,13 @@ fn no_load_bearing_crate_is_there_in_two_versions() {
 
 #[test]
 fn json_keeps_its_meaning_whatever_a_dependency_asks_for() {
-    let features = cargo_tree(&["--edges", "features", "--invert", "serde_json"]);
+    let features = cargo_tree(&[
+        "--workspace",
+        "--edges",
+        "features",
+        "--invert",
+        "serde_json",
+    ]);
     assert!(
         features.contains("serde_json feature \"raw_value\""),
         "{features}"
@@ -57,4 +70,37 @@ fn json_keeps_its_meaning_whatever_a_dependency_asks_for() {
         let is_on = features.contains(&format!("serde_json feature \"{forbidden}\""));
         assert!(!is_on, "`{forbidden}` is on:\n{features}");
     }
+}
+
+#[test]
+fn the_state_engine_is_built_on_nothing_asynchronous_and_on_no_input_or_output() {
+    let tree = cargo_tree(&["--package", "staunch-state", "--edges", "normal"]);
+    let crates: std::collections::BTreeSet<&str> = tree
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .filter(|name| !name.is_empty())
+        .collect();
+    assert!(crates.contains("staunch-state"), "{tree}");
+    let engines = [
+        "tokio",
+        "futures",
+        "futures-core",
+        "async-",
+        "mio",
+        "smol",
+        "reqwest",
+        "hyper",
+        "rustix",
+        "tempfile",
+    ];
+    let found: Vec<_> = crates
+        .iter()
+        .filter(|name| {
+            engines
+                .iter()
+                .any(|engine| *name == engine || engine.ends_with('-') && name.starts_with(engine))
+        })
+        .collect();
+    assert!(found.is_empty(), "{found:?}");
+    assert!(crates.len() < 25, "small: {crates:?}");
 }
