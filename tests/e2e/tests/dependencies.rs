@@ -20,14 +20,7 @@ const LOAD_BEARING: [&str; 11] = [
 
 fn cargo_tree(arguments: &[&str]) -> String {
     let outcome = Command::new(env!("CARGO"))
-        .args([
-            "tree",
-            "--workspace",
-            "--all-features",
-            "--locked",
-            "--prefix",
-            "none",
-        ])
+        .args(["tree", "--all-features", "--locked", "--prefix", "none"])
         .args(arguments)
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
         .output()
