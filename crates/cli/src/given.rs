@@ -8,11 +8,12 @@ use serde::Deserialize;
 use staunch_protocol::RawValue;
 use staunch_runtime::catalog::Config;
 use staunch_runtime::inspect;
-use staunch_state::{MAX_BYTES, Node, ParseError};
+use staunch_state::{BINDING_STATES, MAX_BYTES, Node, ParseError};
 
 use crate::context::Context;
 use crate::exit::Asked;
 use crate::failure::Failure;
+use crate::output::clean;
 
 /// Bytes of the largest file that a state is read from: the largest state, and the envelope around it.
 const STATE_FILE_BYTES: usize = MAX_BYTES + (1 << 20);
@@ -29,15 +30,35 @@ pub(crate) struct GivenState {
     pub(crate) state: Node,
 }
 
-/// Reads the connector state that `--state` names: the state itself, or what `staunch state show --json` printed of it.
+/// Reads the connector state that `--state` names: the state itself, what `staunch state show --json` printed of it, or a fixture of a
+/// connector's tests.
 ///
 /// # Errors
 /// When there is no such file, or it holds something else.
 pub(crate) fn state(context: &Context, path: &Path) -> Result<GivenState, Failure> {
     let source = name(path);
     let bytes = read(context, path, "--state", STATE_FILE_BYTES)?;
-    let state = connector_state(&bytes, &source)?;
+    let state = of_fixture(connector_state(&bytes, &source)?);
+    let is_bare = state
+        .as_object()
+        .is_some_and(|state| !state.is_empty() && !state.contains(BINDING_STATES));
+    if is_bare {
+        context.output.note(&format!(
+            "{} has no member `{BINDING_STATES}`: no binding has state in it.",
+            clean(&source)
+        ));
+    }
     Ok(GivenState { source, state })
+}
+
+/// The state of a fixture as connectors keep them: `{"state": …, "update": …}`.
+fn of_fixture(given: Node) -> Node {
+    let state = given.as_object().and_then(|given| given.get("state"));
+    let is_state = |node: &&Node| node.pointer(&format!("/{BINDING_STATES}")).is_some();
+    match state.filter(is_state) {
+        Some(state) if given.pointer(&format!("/{BINDING_STATES}")).is_none() => state.clone(),
+        _ => given,
+    }
 }
 
 /// Reads the endpoint config that `--config` names.
