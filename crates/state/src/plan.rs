@@ -22,6 +22,7 @@ use serde::ser::{Error as _, Serialize, SerializeStruct, Serializer};
 use serde_json::value::RawValue;
 
 use crate::migration::{Applied, Binding, Declared};
+use crate::model::ModelError;
 use crate::node::Node;
 use crate::parse::{MAX_BYTES, MAX_DEPTH};
 use crate::update::{Inexact, StateUpdate, WireUpdate};
@@ -188,6 +189,7 @@ pub fn survey(
         return Err(Refused::TooDeep { depth });
     }
     let declared = &terms.declared;
+    check_is_object(before, after, migrated)?;
     let groups = states::groups(before, after, bindings, migrated, declared, Check::all())?;
     let update = StateUpdate::checked_diff(before, after).map_err(|Inexact| Refused::NotExact)?;
     let is_replacement = update.is_some() && is_replacement(migrated, declared);
@@ -205,6 +207,25 @@ pub fn survey(
     };
     plan.check_size(&terms.budget)?;
     Ok(plan)
+}
+
+/// A connector state is an object; nothing else can be sent. A hook may answer with anything.
+fn check_is_object(before: &Node, after: &Node, migrated: &[Applied]) -> Result<(), Refused> {
+    if after.as_object().is_some() || before.same_state(after) {
+        return Ok(());
+    }
+    let names: Vec<&str> = migrated
+        .iter()
+        .map(|applied| applied.migration.as_str())
+        .collect();
+    Err(Refused::NotDecodable {
+        migration: compare::named(&names),
+        source: ModelError {
+            state_key: None,
+            pointer: String::new(),
+            message: "is no object; the connector state is one".to_owned(),
+        },
+    })
 }
 
 fn planned_steps(migrated: &[Applied], declared: &Declared) -> Vec<PlannedStep> {

@@ -88,6 +88,20 @@ impl State {
         self.all().flat_map(|state| state.snapshot.entries())
     }
 
+    /// Whether a subtask of this name stands in any part.
+    fn has(&self, name: Option<&str>) -> bool {
+        let mut snapshots = self.snapshots().map(|(theirs, _)| theirs);
+        self.has_cursor(name) || self.has_backfill(name) || snapshots.any(|theirs| theirs == name)
+    }
+
+    fn has_cursor(&self, name: Option<&str>) -> bool {
+        self.cursors().any(|(theirs, _)| theirs == name)
+    }
+
+    fn has_backfill(&self, name: Option<&str>) -> bool {
+        self.backfills().any(|(theirs, _)| theirs == name)
+    }
+
     fn is_archived(&self, name: Option<&str>) -> bool {
         let entries = self.archived.iter().flat_map(|state| state.inc.entries());
         entries.into_iter().any(|(theirs, _)| theirs == name)
@@ -208,19 +222,32 @@ impl Change<'_> {
             .map(|(name, entry)| (name, &entry.cutoff))
             .collect();
         let fresh = self.fresh(old, new, &before);
+        let given_up: Vec<Option<&str>> = before
+            .iter()
+            .map(|(name, _)| *name)
+            .filter(|name| self.gives_up(*name, new))
+            .collect();
         let mut moves = cursors::moves(Between {
             before: &before,
             after: &after,
             fresh: &fresh,
             origin: &origin,
+            given_up: &given_up,
             effects: self.effects,
         });
         moves.back.extend(self.cut_off(old));
-        let (lost, mut again) = self.unmatched(old, new);
-        again.retain(|(name, _)| !fresh.contains(name));
+        let (mut lost, begun) = self.unmatched(old, new);
+        lost.retain(|(name, _)| !self.gives_up(*name, new));
+        let again: Vec<_> = begun
+            .iter()
+            .filter(|(name, _)| !fresh.contains(name) || old.has_backfill(*name))
+            .copied()
+            .collect();
         let restarted = |name: Option<&str>| {
             self.effects.starts_over()
-                && again.iter().any(|(theirs, _)| *theirs == name)
+                && again
+                    .iter()
+                    .any(|(theirs, entry)| *theirs == name && entry.next_page.is_none())
                 && covers_itself(new, name)
         };
         let ahead: Vec<(Option<&str>, Distance)> = moves
@@ -230,11 +257,16 @@ impl Change<'_> {
             .copied()
             .collect();
         self.check_cursors(&moves, &ahead)?;
-        self.check_backfills(&lost, &again, new)?;
+        let goes_on = |(name, entry): &(Option<&str>, &Backfill)| {
+            !begins_again(*name, entry, &begun, new) && !is_left(*name, old, new, &fresh)
+        };
+        self.check_backfills(&lost, &again, goes_on, new)?;
+        let forgotten = self.forgotten_snapshot(old, new);
         if self.checks.has(Check::SnapshotKept) {
-            self.check_snapshots(old, new)?;
+            self.check_snapshots(forgotten, old, new)?;
         }
-        let mut verdict = self.outcome(&moves, &ahead, !again.is_empty());
+        let starts_again = !again.is_empty() || !lost.is_empty() || forgotten.is_some();
+        let mut verdict = self.outcome(&moves, &ahead, starts_again);
         verdict.notes.extend(archived(old, new));
         verdict.notes.extend(self.conversions(old));
         Ok(verdict)
@@ -321,17 +353,22 @@ impl Change<'_> {
     }
 
     /// Whether backfills are lost, or start again, as declared.
+    ///
+    /// What is declared to start over starts over: a backfill that `goes_on` is told to be finished, and is refused all the same.
     fn check_backfills(
         &self,
         lost: &[(Option<&str>, &Backfill)],
         again: &[(Option<&str>, &Backfill)],
+        goes_on: impl Fn(&(Option<&str>, &Backfill)) -> bool,
         new: &State,
     ) -> Result<(), Refused> {
-        for (name, entry) in lost.iter().filter(|(name, _)| !self.effects.drops(*name)) {
+        for of in lost {
+            let (name, entry) = of;
             if self.checks.has(Check::CursorKindKept) {
                 self.check_cutoff_kind(*name, entry, new)?;
             }
-            if !self.effects.starts_over() && self.checks.has(Check::BackfillKept) {
+            let is_lost = !self.effects.starts_over() || goes_on(of);
+            if is_lost && self.checks.has(Check::BackfillKept) {
                 return Err(Refused::BackfillLost {
                     migration: self.migration(),
                     state_key: self.state_key.to_owned(),
@@ -355,7 +392,9 @@ impl Change<'_> {
 
     /// The backfills that nothing goes on with, and those that go on with nothing.
     ///
-    /// Each goes on once: under its own name, or under another if that name is gone from the cursors too.
+    /// Each goes on once: under its own name, or under another if that name is gone from the cursors too. A subtask that keeps its
+    /// name goes on with that of another only if that one is given up to it, or had no cursor, as a rename that was half done leaves it;
+    /// the flat entry is the one of all.
     fn unmatched<'o, 'n>(&self, old: &'o State, new: &'n State) -> (Backfills<'o>, Backfills<'n>) {
         let mut unmatched: Vec<_> = new.backfills().collect();
         // From the end, so that states in the same order are gone through once.
@@ -373,9 +412,17 @@ impl Change<'_> {
                 !take(&|theirs, of| theirs == *name && self.same_backfill(entry, of))
             })
             .collect();
-        let is_gone = |name: Option<&str>| !new.cursors().any(|(theirs, _)| theirs == name);
         left.retain(|(name, entry)| {
-            !(is_gone(*name) && take(&|_, of| self.same_backfill(entry, of)))
+            // One that was there by itself, and has finished, does not go on with that of another, unless that one is given up to it.
+            let may_take = |theirs: Option<&str>| {
+                theirs.is_none()
+                    || !old.has_cursor(theirs)
+                    || !old.has_cursor(*name)
+                    || name.is_none()
+                    || self.gives_up(*name, new)
+            };
+            new.has_cursor(*name)
+                || !take(&|theirs, of| self.same_backfill(entry, of) && may_take(theirs))
         });
         left.reverse();
         (left, unmatched)
@@ -406,26 +453,61 @@ impl Change<'_> {
         }
     }
 
-    fn check_snapshots(&self, old: &State, new: &State) -> Result<(), Refused> {
-        for (name, entry) in old.snapshots() {
-            let kept = new.snapshots().any(|(_, theirs)| {
-                (entry.last_count, &entry.last_digest) == (theirs.last_count, &theirs.last_digest)
-            });
-            if !kept && !self.effects.starts_over() && !self.effects.drops(name) {
-                return Err(Refused::SnapshotLost {
-                    migration: self.migration(),
-                    state_key: self.state_key.to_owned(),
-                    pointer: part_pointer("snapshot", name),
-                });
+    /// A snapshot that nothing remembers: under its own name or, if that is gone, under one that is new, each of them once.
+    fn forgotten_snapshot<'o>(&self, old: &'o State, new: &State) -> Option<Option<&'o str>> {
+        let is_there =
+            |name: Option<&str>, of: &State| of.snapshots().any(|(theirs, _)| theirs == name);
+        let mut unmatched: Vec<_> = new
+            .snapshots()
+            .filter(|(name, _)| !is_there(*name, old))
+            .collect();
+        let mut is_kept = |name: Option<&str>, entry: &Snapshot| {
+            if let Some((_, theirs)) = new.snapshots().find(|(theirs, _)| *theirs == name) {
+                return same_snapshot(entry, theirs);
             }
+            let place = unmatched
+                .iter()
+                .position(|(_, theirs)| same_snapshot(entry, theirs));
+            place.map(|place| unmatched.remove(place)).is_some() || self.gives_up(name, new)
+        };
+        let mut entries = old.snapshots();
+        entries
+            .find(|(name, entry)| !is_kept(*name, entry))
+            .map(|(name, _)| name)
+    }
+
+    fn check_snapshots(
+        &self,
+        forgotten: Option<Option<&str>>,
+        old: &State,
+        new: &State,
+    ) -> Result<(), Refused> {
+        if let Some(name) = forgotten.filter(|_| !self.effects.starts_over()) {
+            return Err(Refused::SnapshotLost {
+                migration: self.migration(),
+                state_key: self.state_key.to_owned(),
+                pointer: part_pointer("snapshot", name),
+            });
         }
-        Ok(())
+        // What it is said to have held would not be captured, if that is what the source holds.
+        let made_up = new.snapshots().find(|(_, entry)| {
+            let says_nothing = entry.last_count == 0 || entry.last_digest.is_empty();
+            !says_nothing && !old.snapshots().any(|(_, of)| same_snapshot(of, entry))
+        });
+        match made_up {
+            None => Ok(()),
+            Some((name, _)) => Err(Refused::SnapshotMadeUp {
+                migration: self.migration(),
+                state_key: self.state_key.to_owned(),
+                pointer: part_pointer("snapshot", name),
+            }),
+        }
     }
 
     /// Members of an entry that the model does not know go where the entry goes.
     fn check_unknown_members(&self, old: &State, new: &State) -> Result<(), Refused> {
         for (part, name, members) in old.all().flat_map(|state| state.unknown.of_entries()) {
-            if self.effects.drops(name) {
+            if self.gives_up(name, new) {
                 continue;
             }
             for (key, node) in members.iter() {
@@ -449,7 +531,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Subtasks that were not there, and that begin with a backfill of their own up to where their cursor starts.
+    /// Subtasks that were not there, and that begin with a backfill of their own, from its first page up to where their cursor starts.
     ///
     /// They carry nothing on, and they miss nothing. The flat entry can be one only where there was none of any kind. One that had a backfill
     /// under its name and no cursor yet, from a start that was interrupted, is such a one too.
@@ -469,7 +551,12 @@ impl Change<'_> {
             let carries_on = new
                 .cursors()
                 .any(|(theirs, cursor)| theirs == *name && gone.contains(&cursor));
-            !was_there && !continues_another && !carries_on && covers_itself(new, *name)
+            // One that begins at a later page leaves out what is before it, unless it goes on.
+            let goes_on = |(theirs, of): (Option<&str>, &Backfill)| {
+                theirs == *name && self.same_backfill(of, entry)
+            };
+            let is_whole = entry.next_page.is_none() || old.backfills().any(goes_on);
+            !was_there && !continues_another && !carries_on && is_whole && covers_itself(new, *name)
         };
         new.backfills()
             .filter(is_fresh)
@@ -489,6 +576,11 @@ impl Change<'_> {
             || converted(&old.cutoff, self.effects)
                 .is_some_and(|converted| converted == new.cutoff);
         same_cutoff && page(old).same_state(&page(new))
+    }
+
+    /// Whether a subtask is given up, as declared: gone from every part. One that is still there in another goes on.
+    fn gives_up(&self, name: Option<&str>, new: &State) -> bool {
+        self.effects.drops(name) && !new.has(name)
     }
 
     fn sibling_lost(&self, pointer: String) -> Refused {
@@ -546,6 +638,30 @@ fn covers_itself(state: &State, name: Option<&str>) -> bool {
     cutoff.is_some_and(|cutoff| {
         cursors.all(|(_, cursor)| cursor.compare(cutoff).is_some_and(Ordering::is_le))
     })
+}
+
+/// Whether a lost backfill is begun again: under its name or, if that is gone, under another, from the first page, and as far.
+fn begins_again(
+    name: Option<&str>,
+    lost: &Backfill,
+    begun: &[(Option<&str>, &Backfill)],
+    new: &State,
+) -> bool {
+    begun.iter().any(|(theirs, of)| {
+        let is_under = *theirs == name || !new.has_cursor(name);
+        let is_as_far = of.cutoff.compare(&lost.cutoff).is_none_or(Ordering::is_ge);
+        is_under && is_as_far && of.next_page.is_none()
+    })
+}
+
+/// Whether nothing carries on the subtask of a lost backfill, so that the connector begins with it as with a new one.
+fn is_left(name: Option<&str>, old: &State, new: &State, fresh: &[Option<&str>]) -> bool {
+    let mut cursors = new.cursors().map(|(theirs, _)| theirs);
+    cursors.all(|theirs| theirs != name && (old.has_cursor(theirs) || fresh.contains(&theirs)))
+}
+
+fn same_snapshot(one: &Snapshot, other: &Snapshot) -> bool {
+    (one.last_count, &one.last_digest) == (other.last_count, &other.last_digest)
 }
 
 /// The names of migrations, for a message.

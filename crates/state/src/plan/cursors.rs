@@ -54,6 +54,8 @@ pub(super) struct Between<'a, 'e> {
     pub(super) fresh: &'e [Option<&'a str>],
     /// What stands in where there was no cursor: the cutoff of a backfill that had begun.
     pub(super) origin: &'e [Named<'a>],
+    /// Subtasks that nothing has to carry on, as declared.
+    pub(super) given_up: &'e [Option<&'a str>],
     pub(super) effects: &'e Effects,
 }
 
@@ -64,6 +66,7 @@ pub(super) fn moves<'a>(between: Between<'a, '_>) -> Moves<'a> {
         after,
         fresh,
         origin,
+        given_up,
         effects,
     } = between;
     let mut moves = Moves::default();
@@ -88,7 +91,7 @@ pub(super) fn moves<'a>(between: Between<'a, '_>) -> Moves<'a> {
         moves.made_of(name, cursor, &gone, sources, effects);
     }
     for &(name, cursor) in &gone {
-        if effects.drops(name) {
+        if given_up.contains(&name) {
             moves.given_up.push(name);
         } else if carriers.is_empty() && !before.is_empty() {
             moves.dropped.push(name);

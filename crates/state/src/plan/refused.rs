@@ -105,6 +105,19 @@ pub enum Refused {
         /// From the root of the binding's state, before.
         pointer: String,
     },
+    /// A snapshot that was never taken.
+    #[error(
+        "migration `{migration}` writes a snapshot at `{pointer}` of binding `{state_key}` that was never taken, so that \
+         what it is said to have held would not be captured; leave the entry out, or its digest empty"
+    )]
+    SnapshotMadeUp {
+        /// The steps.
+        migration: String,
+        /// The binding.
+        state_key: String,
+        /// From the root of the binding's state.
+        pointer: String,
+    },
     /// The new state does not fit the model.
     #[error("migration `{migration}` leaves a state that cannot be read; correct the migration")]
     NotDecodable {
@@ -197,6 +210,7 @@ impl Refused {
             Refused::BackfillLost { .. } => "backfill-lost",
             Refused::BackfillReopened { .. } => "backfill-reopened",
             Refused::SnapshotLost { .. } => "snapshot-lost",
+            Refused::SnapshotMadeUp { .. } => "snapshot-made-up",
             Refused::NotDecodable { .. } => "not-decodable",
             Refused::NotExact => "not-exact",
             Refused::TooLarge { .. } => "too-large",

@@ -694,3 +694,189 @@ fn a_fraction_that_a_conversion_cuts_off_is_a_rewind_and_declared_as_one() {
         assert_eq!(group.outcome, outcome, "{:?}", group.notes);
     }
 }
+
+#[test]
+fn a_state_that_is_no_object_is_never_planned() {
+    for before in ["{}", r#"{"streams":[1]}"#, r#"{"bindingStateV1":{}}"#] {
+        for after in ["0", "[]", "null"] {
+            let refused = survey(&node(before), &node(after), &[], &[], &Terms::default());
+            let refused = refused.expect_err("it could not be sent");
+            assert_eq!(refused.code(), "not-decodable", "{before} to {after}");
+        }
+    }
+    for same in ["null", "0"] {
+        let kept = plan(&node(same), &node(same), &[], &[], &Terms::default());
+        assert!(kept.unwrap().is_empty(), "{same}");
+    }
+}
+
+#[test]
+fn a_subtask_that_begins_at_a_later_page_leaves_out_what_is_before_it() {
+    let before = r#"{"inc":{"a":{"cursor":2}}}"#;
+    let whole = r#"{"inc":{"a":{"cursor":2},"c":{"cursor":3}},"backfill":{"c":{"cutoff":3}}}"#;
+    assert!(changed(before, whole, Effects::NONE).is_ok());
+    let paged = whole.replace(r#""cutoff":3"#, r#""cutoff":3,"next_page":"p""#);
+    let refused = changed(before, &paged, Effects::NONE).unwrap_err();
+    assert_eq!(refused.code(), "cursor-provenance");
+    let refused = changed(
+        r#"{"snapshot":null}"#,
+        r#"{"backfill":{"cutoff":1,"next_page":"p"}}"#,
+        Effects::NONE,
+    );
+    assert_eq!(refused.unwrap_err().code(), "backfill-reopened");
+
+    // One that an interrupted start left there goes on at its page, and at no other cutoff.
+    let begun = r#"{"backfill":{"c":{"cutoff":3,"next_page":"p"}}}"#;
+    let goes_on = r#"{"inc":{"c":{"cursor":3}},"backfill":{"c":{"cutoff":3,"next_page":"p"}}}"#;
+    assert!(changed(begun, goes_on, Effects::NONE).is_ok());
+    let twice = r#"{"backfill":{"c":{"cutoff":9},"d":{"cutoff":3,"next_page":"p"}}}"#;
+    let refused = changed(begun, twice, Effects::NONE).unwrap_err();
+    assert_eq!(refused.code(), "backfill-reopened");
+}
+
+#[test]
+fn to_declare_that_a_backfill_starts_again_is_not_to_declare_that_it_is_finished() {
+    let before = r#"{"inc":{"cursor":3},"backfill":{"cutoff":3,"next_page":"p"}}"#;
+    for effects in [Effects::NONE.backfill(), Effects::NONE.reset()] {
+        for (what, after) in [
+            ("gone", r#"{"inc":{"cursor":3}}"#),
+            ("gone, and the cursor back", r#"{"inc":{"cursor":2}}"#),
+            ("gone with a rename", r#"{"inc":{"a":{"cursor":3}}}"#),
+            (
+                "not as far",
+                r#"{"inc":{"cursor":3},"backfill":{"cutoff":2}}"#,
+            ),
+            (
+                "from another page",
+                r#"{"inc":{"cursor":3},"backfill":{"cutoff":3,"next_page":"q"}}"#,
+            ),
+        ] {
+            let refused = changed(before, after, effects.clone()).expect_err(what);
+            assert_eq!(refused.code(), "backfill-lost", "{what}");
+        }
+        for (what, after) in [
+            (
+                "from the first page",
+                r#"{"inc":{"cursor":3},"backfill":{"cutoff":3}}"#,
+            ),
+            (
+                "renamed",
+                r#"{"inc":{"a":{"cursor":3}},"backfill":{"a":{"cutoff":3}}}"#,
+            ),
+            ("as a new subtask, by the connector", r#"{"inc":{}}"#),
+        ] {
+            let group = changed(before, after, effects.clone()).expect(what);
+            let outcome = (group.outcome, group.needs);
+            assert_eq!(
+                outcome,
+                (Outcome::Backfill, Some(ConsentKind::Backfill)),
+                "{what}"
+            );
+        }
+        let jump = r#"{"inc":{"cursor":9},"backfill":{"cutoff":9,"next_page":"p"}}"#;
+        let refused = changed(r#"{"inc":{"cursor":3}}"#, jump, effects.clone()).unwrap_err();
+        assert_eq!(
+            refused.code(),
+            "cursor-provenance",
+            "what is before the page is missed"
+        );
+    }
+}
+
+#[test]
+fn a_subtask_is_given_up_only_when_it_is_gone_from_every_part() {
+    let drops = Effects::NONE.drops_subtask("a");
+    for (code, before, after) in [
+        (
+            "backfill-lost",
+            r#"{"inc":{"a":{"cursor":1}},"backfill":{"a":{"cutoff":1}}}"#,
+            r#"{"inc":{"a":{"cursor":1}}}"#,
+        ),
+        (
+            "snapshot-lost",
+            r#"{"inc":{"a":{"cursor":1}},"snapshot":{"a":{"updated_at":"2025-06-10T08:00:00Z","last_count":3,"last_digest":"d"}}}"#,
+            r#"{"inc":{"a":{"cursor":1}}}"#,
+        ),
+        (
+            "sibling-lost",
+            r#"{"inc":{"a":{"cursor":1,"seen":true}}}"#,
+            r#"{"inc":{"a":{"cursor":1}}}"#,
+        ),
+    ] {
+        let refused = changed(before, after, drops.clone()).expect_err(before);
+        assert_eq!(refused.code(), code, "{refused}");
+    }
+    let before = r#"{"inc":{"a":{"cursor":1}},"backfill":{"a":{"cutoff":1}}}"#;
+    let group = changed(before, r#"{"backfill":{"a":{"cutoff":1}}}"#, drops).unwrap();
+    assert_eq!(group.outcome, Outcome::Backfill);
+}
+
+#[test]
+fn a_subtask_that_had_finished_does_not_go_on_with_the_backfill_of_another() {
+    let before = r#"{"inc":{"a":{"cursor":3},"b":{"cursor":3}},"backfill":{"a":{"cutoff":3}}}"#;
+    let after = r#"{"inc":{"b":{"cursor":3},"c":{"cursor":3}},"backfill":{"b":{"cutoff":3}}}"#;
+    let refused = changed(before, after, Effects::NONE).unwrap_err();
+    assert_eq!(refused.code(), "backfill-lost");
+    let merged = r#"{"inc":{"b":{"cursor":3}},"backfill":{"b":{"cutoff":3}}}"#;
+    let group = changed(before, merged, Effects::NONE.drops_subtask("a")).unwrap();
+    assert_eq!((group.outcome, group.needs), (Outcome::Rewrite, None));
+}
+
+#[test]
+fn each_snapshot_is_remembered_by_its_own_subtask_and_none_is_made_up() {
+    let snapshots = |entries: &[(&str, &str)]| {
+        let entries = entries.iter().map(|(name, digest)| {
+            format!(
+                r#""{name}":{{"updated_at":"2025-06-10T08:00:00Z","last_count":3,"last_digest":"{digest}"}}"#
+            )
+        });
+        let entries: Vec<String> = entries.collect();
+        format!(
+            r#"{{"inc":{{"cursor":1}},"snapshot":{{{}}}}}"#,
+            entries.join(",")
+        )
+    };
+    let both = snapshots(&[("a", "d"), ("b", "e")]);
+    for (what, before, after, code) in [
+        (
+            "swapped",
+            both.clone(),
+            snapshots(&[("a", "e"), ("b", "d")]),
+            "snapshot-lost",
+        ),
+        (
+            "one of two that are alike",
+            snapshots(&[("a", "d"), ("b", "d")]),
+            snapshots(&[("a", "d")]),
+            "snapshot-lost",
+        ),
+        (
+            "made up",
+            snapshots(&[]),
+            snapshots(&[("a", "d")]),
+            "snapshot-made-up",
+        ),
+        (
+            "of a binding that is new",
+            "null".to_owned(),
+            snapshots(&[("a", "d")]).replace(r#""inc":{"cursor":1},"#, ""),
+            "snapshot-made-up",
+        ),
+    ] {
+        let refused = changed(&before, &after, Effects::NONE).expect_err(what);
+        assert_eq!(refused.code(), code, "{what}: {refused}");
+    }
+    assert!(changed(&both, &snapshots(&[("a", "d"), ("c", "e")]), Effects::NONE).is_ok());
+    let blank = snapshots(&[("a", "")]).replace(":3", ":0");
+    assert!(changed(&snapshots(&[]), &blank, Effects::NONE).is_ok());
+
+    // To start over is to be asked for, and to forget all of it.
+    let reset = Effects::NONE.reset();
+    let group = changed(&both, &snapshots(&[("a", "d")]), reset.clone()).unwrap();
+    assert_eq!(
+        (group.outcome, group.needs),
+        (Outcome::Backfill, Some(ConsentKind::Backfill))
+    );
+    let refused = changed(&both, &snapshots(&[("a", "d"), ("b", "f")]), reset).unwrap_err();
+    assert_eq!(refused.code(), "snapshot-made-up");
+}
