@@ -148,7 +148,7 @@ fn judge(migration: &Migration, before: &State, after: &State, findings: &mut Fi
                 );
             }
         }
-        if findings.changes % 61 == 0 {
+        if findings.changes.is_multiple_of(61) {
             let accepted = plan(&old, &new, &[], &migration.applied, terms).is_ok();
             assert_eq!(accepted, planned.needed().is_empty(), "{before} to {after}");
         }
