@@ -192,7 +192,10 @@ pub fn survey(
     check_is_object(before, after, migrated)?;
     let groups = states::groups(before, after, bindings, migrated, declared, Check::all())?;
     let update = StateUpdate::checked_diff(before, after).map_err(|Inexact| Refused::NotExact)?;
-    let is_replacement = update.is_some() && is_replacement(migrated, declared);
+    // A patch that says nothing makes an object of what is none, and would be read back as no update at all.
+    let is_replacement = update.as_ref().is_some_and(|update| {
+        is_replacement(migrated, declared) || update.merge_patch && update.updated == "{}"
+    });
     let plan = Plan {
         groups,
         steps: planned_steps(migrated, declared),

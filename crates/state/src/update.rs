@@ -154,8 +154,6 @@ impl StateUpdate {
         let mut updated = String::with_capacity(new.serialized_len());
         let is_written = write_difference(old, new, MEMBERS_WRITTEN_ONE_BY_ONE, &mut updated)?;
         updated.shrink_to_fit();
-        // What is no object counts as `{}`, and the patch `{}` sends nothing.
-        let is_written = is_written && updated != "{}";
         Ok(is_written.then_some(WireUpdate {
             updated,
             merge_patch: true,

@@ -12,15 +12,23 @@
 
 #[path = "oracle/law.rs"]
 mod law;
+#[path = "oracle/random.rs"]
+mod random;
 #[path = "oracle/state.rs"]
 mod state;
+#[path = "oracle/transforms.rs"]
+mod transforms;
 
 use std::collections::BTreeMap;
 
 use staunch_state::{Applied, Cursor, Declared, Effects, Node, Outcome, Terms, plan, survey};
 
 use law::{Change, EFFECTS, Effect};
+use random::Random;
 use state::{Backfill, State, parts};
+
+/// Pairs of states beyond those that are gone through one by one.
+const SAMPLED: u64 = 60_000;
 
 /// What a migration that changes `K` is held against, for each effect.
 struct Migration {
@@ -139,6 +147,13 @@ fn judge(migration: &Migration, before: &State, after: &State, findings: &mut Fi
                 );
             }
         }
+        let starts_over = planned
+            .groups
+            .iter()
+            .any(|group| group.outcome == Outcome::Backfill);
+        if starts_over && let Some(loss) = change.loss_of_starting_over() {
+            findings.add(format!("{effect:?}: starts over, and {loss:?}"), case);
+        }
         if planned.needed().is_empty() {
             findings.silent += 1;
             if let Some(wrong) = change.wrong() {
@@ -236,5 +251,24 @@ fn no_change_of_a_snapshot_passes_that_forgets_something() {
         }
     }
     assert_eq!(findings.changes, 3 * 11 * 5 * 29 * 8);
+    findings.assert_none();
+}
+
+/// Changes of all parts at once, most of them a few edits away from the state before.
+#[test]
+fn no_change_of_several_parts_passes_that_misses_something() {
+    let migration = Migration::new();
+    let mut findings = Findings::default();
+    let mut random = Random::new(7);
+    for _ in 0..SAMPLED {
+        let before = random.state(&["a", "b"]);
+        let after = match random.below(4) {
+            0 => random.state(&["a", "b", "c"]),
+            edits => random.edited(&before, edits),
+        };
+        judge(&migration, &before, &after, &mut findings);
+    }
+    assert_eq!(findings.changes, SAMPLED * 8);
+    assert!(findings.silent > SAMPLED / 4, "{} pass", findings.silent);
     findings.assert_none();
 }

@@ -236,7 +236,7 @@ impl Change<'_> {
             effects: self.effects,
         });
         moves.back.extend(self.cut_off(old));
-        let (mut lost, begun) = self.unmatched(old, new);
+        let (mut lost, begun) = self.unmatched(old, new, &fresh);
         lost.retain(|(name, _)| !self.gives_up(*name, new));
         let again: Vec<_> = begun
             .iter()
@@ -395,7 +395,12 @@ impl Change<'_> {
     /// Each goes on once: under its own name, or under another if that name is gone from the cursors too. A subtask that keeps its
     /// name goes on with that of another only if that one is given up to it, or had no cursor, as a rename that was half done leaves it;
     /// the flat entry is the one of all.
-    fn unmatched<'o, 'n>(&self, old: &'o State, new: &'n State) -> (Backfills<'o>, Backfills<'n>) {
+    fn unmatched<'o, 'n>(
+        &self,
+        old: &'o State,
+        new: &'n State,
+        fresh: &[Option<&str>],
+    ) -> (Backfills<'o>, Backfills<'n>) {
         let mut unmatched: Vec<_> = new.backfills().collect();
         // From the end, so that states in the same order are gone through once.
         let mut take = |fits: &dyn Fn(Option<&str>, &Backfill) -> bool| {
@@ -412,6 +417,9 @@ impl Change<'_> {
                 !take(&|theirs, of| theirs == *name && self.same_backfill(entry, of))
             })
             .collect();
+        left.reverse();
+        // What is given up takes what the others leave.
+        left.sort_by_key(|(name, _)| self.gives_up(*name, new));
         left.retain(|(name, entry)| {
             // One that was there by itself, and has finished, does not go on with that of another, unless that one is given up to it.
             let may_take = |theirs: Option<&str>| {
@@ -421,10 +429,13 @@ impl Change<'_> {
                     || name.is_none()
                     || self.gives_up(*name, new)
             };
+            let takes = |theirs: Option<&str>, of: &Backfill| {
+                self.same_backfill(entry, of) && may_take(theirs)
+            };
             new.has_cursor(*name)
-                || !take(&|theirs, of| self.same_backfill(entry, of) && may_take(theirs))
+                || !(take(&|theirs, of| takes(theirs, of) && !fresh.contains(&theirs))
+                    || take(&takes))
         });
-        left.reverse();
         (left, unmatched)
     }
 
@@ -539,29 +550,79 @@ impl Change<'_> {
         let is_there = |name: Option<&str>| before.iter().any(|(theirs, _)| *theirs == name);
         let gone: Vec<&Cursor> = before
             .iter()
-            .filter(|(name, _)| !new.cursors().any(|(theirs, _)| theirs == *name))
+            .filter(|(name, _)| !new.has_cursor(*name) && !self.gives_up(*name, new))
             .map(|(_, cursor)| *cursor)
             .collect();
+        let continuing = self.continuing(old, new, before);
+        let continues_another = |name: Option<&str>| continuing.contains(&name);
+        let goes_on = |name: Option<&str>, entry: &Backfill| {
+            old.backfills()
+                .any(|(theirs, of)| theirs == name && self.same_backfill(of, entry))
+        };
+        // A cursor where one is gone carries that one on, unless another does that begins with no backfill of its own.
+        let carries = |name: Option<&str>, cursor: &Cursor, old: &Cursor| {
+            let mut own = new.backfills().filter(|(theirs, _)| *theirs == name);
+            !is_there(name)
+                && cursor.compare(old).is_some_and(Ordering::is_le)
+                && own.all(|(name, entry)| continues_another(name) || goes_on(name, entry))
+        };
+        let carries_on = |name: Option<&str>| {
+            let mut cursors = new.cursors().filter(|(theirs, _)| *theirs == name);
+            cursors.any(|(_, cursor)| {
+                gone.contains(&cursor)
+                    && !new
+                        .cursors()
+                        .any(|(theirs, other)| theirs != name && carries(theirs, other, cursor))
+            })
+        };
         let is_fresh = |(name, entry): &(Option<&'a str>, &Backfill)| {
             let was_there = is_there(*name) || name.is_none() && !before.is_empty();
-            let continues_another = old
-                .backfills()
-                .any(|(theirs, of)| theirs != *name && self.same_backfill(of, entry));
-            // A cursor where one is gone carries that one on.
-            let carries_on = new
-                .cursors()
-                .any(|(theirs, cursor)| theirs == *name && gone.contains(&cursor));
             // One that begins at a later page leaves out what is before it, unless it goes on.
-            let goes_on = |(theirs, of): (Option<&str>, &Backfill)| {
-                theirs == *name && self.same_backfill(of, entry)
-            };
-            let is_whole = entry.next_page.is_none() || old.backfills().any(goes_on);
-            !was_there && !continues_another && !carries_on && is_whole && covers_itself(new, *name)
+            let is_whole = || entry.next_page.is_none() || goes_on(*name, entry);
+            !was_there
+                && !continues_another(*name)
+                && !carries_on(*name)
+                && is_whole()
+                && covers_itself(new, *name)
         };
         new.backfills()
             .filter(is_fresh)
             .map(|(name, _)| name)
             .collect()
+    }
+
+    /// Subtasks that were not there, and that go on with the backfill of one that is gone: one for each such backfill. Of several that could,
+    /// it is one that carries the cursor on too.
+    fn continuing<'a>(
+        &self,
+        old: &State,
+        new: &'a State,
+        before: &[Named<'_>],
+    ) -> Vec<Option<&'a str>> {
+        let mut continuing: Vec<Option<&'a str>> = Vec::new();
+        for (name, of) in old.backfills() {
+            let goes_on = |(theirs, entry): (Option<&str>, &Backfill)| {
+                theirs == name && self.same_backfill(of, entry)
+            };
+            if self.gives_up(name, new) || new.backfills().any(goes_on) {
+                continue;
+            }
+            let was = before.iter().find(|(theirs, _)| *theirs == name);
+            let was = was.map_or(&of.cutoff, |(_, cursor)| *cursor);
+            let carries_on = |name: Option<&str>| {
+                let mut cursors = new.cursors().filter(|(theirs, _)| *theirs == name);
+                cursors.any(|(_, cursor)| cursor.compare(was).is_some_and(Ordering::is_le))
+            };
+            let others = new.backfills().filter(|(theirs, entry)| {
+                *theirs != name
+                    && !before.iter().any(|(there, _)| there == theirs)
+                    && !continuing.contains(theirs)
+                    && self.same_backfill(of, entry)
+            });
+            let best = others.min_by_key(|(theirs, _)| !carries_on(*theirs));
+            continuing.extend(best.map(|(theirs, _)| theirs));
+        }
+        continuing
     }
 
     /// Whether `new` goes on where `old` was, its cutoff converted as declared.

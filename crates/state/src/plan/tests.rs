@@ -704,6 +704,11 @@ fn a_state_that_is_no_object_is_never_planned() {
             assert_eq!(refused.code(), "not-decodable", "{before} to {after}");
         }
     }
+    for none in ["null", "0"] {
+        let made = survey(&node(none), &node("{}"), &[], &[], &Terms::default()).unwrap();
+        let read: Plan = serde_json::from_str(&serde_json::to_string(&made).unwrap()).unwrap();
+        assert_eq!(read.apply(node(none)), node("{}"), "{none}");
+    }
     for same in ["null", "0"] {
         let kept = plan(&node(same), &node(same), &[], &[], &Terms::default());
         assert!(kept.unwrap().is_empty(), "{same}");
@@ -879,4 +884,54 @@ fn each_snapshot_is_remembered_by_its_own_subtask_and_none_is_made_up() {
     );
     let refused = changed(&both, &snapshots(&[("a", "d"), ("b", "f")]), reset).unwrap_err();
     assert_eq!(refused.code(), "snapshot-made-up");
+}
+
+#[test]
+fn a_new_subtask_may_begin_where_another_stands() {
+    for (what, before, after, effects) in [
+        (
+            "with the cutoff of one whose backfill goes on",
+            r#"{"inc":{"a":{"cursor":1}},"backfill":{"a":{"cutoff":3}}}"#,
+            r#"{"inc":{"a":{"cursor":1},"c":{"cursor":3}},"backfill":{"a":{"cutoff":3},"c":{"cutoff":3}}}"#,
+            Effects::NONE,
+        ),
+        (
+            "at the cursor of one that another carries on",
+            r#"{"inc":{"cursor":3}}"#,
+            r#"{"inc":{"a":{"cursor":3},"c":{"cursor":3}},"backfill":{"c":{"cutoff":3}}}"#,
+            Effects::NONE,
+        ),
+        (
+            "with the cutoff of one whose backfill goes on under another name",
+            r#"{"inc":{"cursor":1},"backfill":{"cutoff":3}}"#,
+            r#"{"inc":{"a":{"cursor":1},"c":{"cursor":3}},"backfill":{"a":{"cutoff":3},"c":{"cutoff":3}}}"#,
+            Effects::NONE,
+        ),
+        (
+            "at the cursor of one that is given up",
+            r#"{"inc":{"b":{"cursor":3}}}"#,
+            r#"{"inc":{"a":{"cursor":3}},"backfill":{"a":{"cutoff":3}}}"#,
+            Effects::NONE.drops_subtask("b"),
+        ),
+        (
+            "and one that is given up takes no backfill from those that stay",
+            r#"{"inc":{"a":{"cursor":1}},"backfill":{"a":{"cutoff":1},"b":{"cutoff":1}}}"#,
+            r#"{"inc":{"cursor":1},"backfill":{"cutoff":1}}"#,
+            Effects::NONE.drops_all_but(["a"]),
+        ),
+    ] {
+        let group = changed(before, after, effects).expect(what);
+        assert_eq!(
+            (group.outcome, group.needs),
+            (Outcome::Rewrite, None),
+            "{what}"
+        );
+    }
+    let renamed = r#"{"inc":{"c":{"cursor":3}},"backfill":{"c":{"cutoff":3}}}"#;
+    let refused = changed(r#"{"inc":{"a":{"cursor":3}}}"#, renamed, Effects::NONE).unwrap_err();
+    assert_eq!(
+        refused.code(),
+        "backfill-reopened",
+        "nothing else carries it on"
+    );
 }

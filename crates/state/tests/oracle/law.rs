@@ -89,6 +89,36 @@ impl Change<'_> {
         self.all().into_iter().find(Wrong::loses)
     }
 
+    /// Whether some cursor that was there stands later than all that can carry it on, so that its records may be read again.
+    pub(crate) fn goes_back(self) -> bool {
+        let new = only(&self.after.inc, &self.before.inc);
+        self.before.inc.iter().any(|(name, old)| {
+            let own = entry(&self.after.inc, *name);
+            let carriers = own.into_iter().chain(new.iter().map(|(_, stands)| *stands));
+            carriers.into_iter().any(|stands| stands < *old)
+        })
+    }
+
+    /// What is lost though somebody said that it may start over: a cursor that moves ahead, or a backfill that ends, and nothing is read from
+    /// the start in its place.
+    pub(crate) fn loss_of_starting_over(self) -> Option<Wrong> {
+        let (before, after) = (self.before, self.after);
+        let whole = |name: Name, up_to: u64| {
+            entry(&after.backfill, name).is_some_and(|of| of.page.is_none() && of.cutoff >= up_to)
+        };
+        let ahead = before.inc.iter().find(|(name, old)| {
+            entry(&after.inc, *name).is_some_and(|new| new > *old && !whole(*name, new))
+        });
+        let ended = before.backfill.iter().find(|(name, old)| {
+            let goes_on = entry(&after.backfill, *name) == Some(*old);
+            let stays = entry(&after.inc, *name).is_some();
+            stays && !goes_on && !whole(*name, old.cutoff)
+        });
+        ahead
+            .map(|(name, _)| Wrong::Missed(*name))
+            .or_else(|| ended.map(|(name, _)| Wrong::BackfillGone(*name)))
+    }
+
     fn all(self) -> Vec<Wrong> {
         // A binding that is gone as a whole, as declared: its state is archived.
         if self.effect == Effect::Retire && *self.after == State::default() {
@@ -194,6 +224,7 @@ impl Change<'_> {
                 None => gone.push((*name, *old)),
             }
         }
+        gone.sort_by_key(|(name, _)| self.is_given_up(*name));
         for (name, old) in gone {
             if self.is_given_up(name) {
                 // Whoever it is merged into may go on with it; nobody has to.
@@ -210,7 +241,11 @@ impl Change<'_> {
                 *of == old && (!is_there || name.is_none() || theirs.is_none())
             };
             let is_kept = entry(&self.after.inc, name).is_some();
-            match left.iter().position(takes_over).filter(|_| !is_kept) {
+            // Of two that are alike, the one that has to carry the cursor on.
+            let carrying = |of: &(Name, Backfill)| takes_over(of) && self.must_carry(of.0);
+            let place = left.iter().position(carrying);
+            let place = place.or_else(|| left.iter().position(takes_over));
+            match place.filter(|_| !is_kept) {
                 Some(place) => drop(left.remove(place)),
                 None => wrong.push(Wrong::BackfillGone(name)),
             }
@@ -230,11 +265,14 @@ impl Change<'_> {
     /// Whether some name is gone that no other new one carries on: then this one is that one, which had finished.
     fn must_carry(self, name: Name) -> bool {
         let new = only(&self.after.inc, &self.before.inc);
-        let mut others = new.iter().filter(|(theirs, _)| *theirs != name);
+        let others: Part<u64> = new
+            .into_iter()
+            .filter(|(theirs, _)| *theirs != name)
+            .collect();
         let gone = only(&self.before.inc, &self.after.inc);
         gone.iter()
             .filter(|(gone, _)| !self.is_given_up(*gone))
-            .any(|(_, old)| !others.any(|(_, stands)| stands <= old))
+            .any(|(_, old)| !others.iter().any(|(_, stands)| stands <= old))
     }
 
     fn snapshots(self, wrong: &mut Vec<Wrong>) {
