@@ -10,6 +10,8 @@
     reason = "a test that cannot go on says so by failing"
 )]
 
+#[path = "oracle/bindings.rs"]
+mod bindings;
 #[path = "oracle/law.rs"]
 mod law;
 #[path = "oracle/random.rs"]

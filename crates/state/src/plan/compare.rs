@@ -19,6 +19,9 @@ const PARTS: [&str; 3] = ["inc", "backfill", "snapshot"];
 /// The member under which subtasks that are not configured any more are put aside, part by part.
 const ARCHIVE: &str = "archived";
 
+/// A backfill, with the name of its subtask.
+type Unfinished<'a> = (Option<&'a str>, &'a Backfill);
+
 /// One binding's state, before and after; `null` is none.
 pub(super) struct Change<'a> {
     pub(super) state_key: &'a str,
@@ -35,9 +38,6 @@ pub(super) struct Verdict {
     pub(super) notes: Vec<String>,
     pub(super) needs: Option<ConsentKind>,
 }
-
-/// Unfinished backfills, with the names of their subtasks.
-type Backfills<'a> = Vec<(Option<&'a str>, &'a Backfill)>;
 
 impl Verdict {
     fn of(outcome: Outcome, needs: Option<ConsentKind>) -> Self {
@@ -90,8 +90,7 @@ impl State {
 
     /// Whether a subtask of this name stands in any part.
     fn has(&self, name: Option<&str>) -> bool {
-        let mut snapshots = self.snapshots().map(|(theirs, _)| theirs);
-        self.has_cursor(name) || self.has_backfill(name) || snapshots.any(|theirs| theirs == name)
+        self.has_cursor(name) || self.has_backfill(name) || self.has_snapshot(name)
     }
 
     fn has_cursor(&self, name: Option<&str>) -> bool {
@@ -100,6 +99,10 @@ impl State {
 
     fn has_backfill(&self, name: Option<&str>) -> bool {
         self.backfills().any(|(theirs, _)| theirs == name)
+    }
+
+    fn has_snapshot(&self, name: Option<&str>) -> bool {
+        self.snapshots().any(|(theirs, _)| theirs == name)
     }
 
     fn is_archived(&self, name: Option<&str>) -> bool {
@@ -203,8 +206,13 @@ impl Change<'_> {
     }
 
     fn compared(&self, old: &State, new: &State) -> Result<Verdict, Refused> {
-        if self.checks.has(Check::SiblingsKept) {
-            self.check_unknown_members(old, new)?;
+        let lost_member = self
+            .lost_member(old, new)
+            .filter(|_| self.checks.has(Check::SiblingsKept));
+        if !self.effects.starts_over()
+            && let Some(pointer) = &lost_member
+        {
+            return Err(self.sibling_lost(pointer.clone()));
         }
         // Cursors that became another type are held against what the declared rules make of the old ones.
         let by_rule: Vec<Option<Cursor>> = old
@@ -257,7 +265,7 @@ impl Change<'_> {
             .copied()
             .collect();
         self.check_cursors(&moves, &ahead)?;
-        let goes_on = |(name, entry): &(Option<&str>, &Backfill)| {
+        let goes_on = |(name, entry): &Unfinished<'_>| {
             !begins_again(*name, entry, &begun, new) && !is_left(*name, old, new, &fresh)
         };
         self.check_backfills(&lost, &again, goes_on, new)?;
@@ -267,6 +275,10 @@ impl Change<'_> {
         }
         let starts_again = !again.is_empty() || !lost.is_empty() || forgotten.is_some();
         let mut verdict = self.outcome(&moves, &ahead, starts_again);
+        // An entry that starts over is made anew. Where none does, its members are kept, whatever is declared.
+        if let Some(pointer) = lost_member.filter(|_| verdict.outcome != Outcome::Backfill) {
+            return Err(self.sibling_lost(pointer));
+        }
         verdict.notes.extend(archived(old, new));
         verdict.notes.extend(self.conversions(old));
         Ok(verdict)
@@ -357,9 +369,9 @@ impl Change<'_> {
     /// What is declared to start over starts over: a backfill that `goes_on` is told to be finished, and is refused all the same.
     fn check_backfills(
         &self,
-        lost: &[(Option<&str>, &Backfill)],
-        again: &[(Option<&str>, &Backfill)],
-        goes_on: impl Fn(&(Option<&str>, &Backfill)) -> bool,
+        lost: &[Unfinished<'_>],
+        again: &[Unfinished<'_>],
+        goes_on: impl Fn(&Unfinished<'_>) -> bool,
         new: &State,
     ) -> Result<(), Refused> {
         for of in lost {
@@ -400,7 +412,7 @@ impl Change<'_> {
         old: &'o State,
         new: &'n State,
         fresh: &[Option<&str>],
-    ) -> (Backfills<'o>, Backfills<'n>) {
+    ) -> (Vec<Unfinished<'o>>, Vec<Unfinished<'n>>) {
         let mut unmatched: Vec<_> = new.backfills().collect();
         // From the end, so that states in the same order are gone through once.
         let mut take = |fits: &dyn Fn(Option<&str>, &Backfill) -> bool| {
@@ -466,11 +478,9 @@ impl Change<'_> {
 
     /// A snapshot that nothing remembers: under its own name or, if that is gone, under one that is new, each of them once.
     fn forgotten_snapshot<'o>(&self, old: &'o State, new: &State) -> Option<Option<&'o str>> {
-        let is_there =
-            |name: Option<&str>, of: &State| of.snapshots().any(|(theirs, _)| theirs == name);
         let mut unmatched: Vec<_> = new
             .snapshots()
-            .filter(|(name, _)| !is_there(*name, old))
+            .filter(|(name, _)| !old.has_snapshot(*name))
             .collect();
         let mut is_kept = |name: Option<&str>, entry: &Snapshot| {
             if let Some((_, theirs)) = new.snapshots().find(|(theirs, _)| *theirs == name) {
@@ -515,17 +525,23 @@ impl Change<'_> {
         }
     }
 
-    /// Members of an entry that the model does not know go where the entry goes.
-    fn check_unknown_members(&self, old: &State, new: &State) -> Result<(), Refused> {
+    /// The first member of an entry that the model does not know, and that did not go where the entry went: to its own name or, if
+    /// that is gone from the part, to any.
+    fn lost_member(&self, old: &State, new: &State) -> Option<String> {
         for (part, name, members) in old.all().flat_map(|state| state.unknown.of_entries()) {
             if self.gives_up(name, new) {
                 continue;
             }
+            let is_kept = match part {
+                "inc" => new.has_cursor(name),
+                "backfill" => new.has_backfill(name),
+                _ => new.has_snapshot(name),
+            };
             for (key, node) in members.iter() {
                 let mut candidates = new
                     .all()
                     .flat_map(|state| state.unknown.of_entries())
-                    .filter(|(theirs, ..)| *theirs == part);
+                    .filter(|(theirs, at, _)| *theirs == part && (!is_kept || *at == name));
                 let kept = candidates
                     .any(|(.., theirs)| theirs.get(key).is_some_and(|there| there == node));
                 let place = pointer(part, name, key);
@@ -534,12 +550,12 @@ impl Change<'_> {
                     .edited()
                     .iter()
                     .any(|edit| covers(edit, &place));
-                if !kept && !edited && !self.effects.starts_over() {
-                    return Err(self.sibling_lost(place));
+                if !kept && !edited {
+                    return Some(place);
                 }
             }
         }
-        Ok(())
+        None
     }
 
     /// Subtasks that were not there, and that begin with a backfill of their own, from its first page up to where their cursor starts.
@@ -705,7 +721,7 @@ fn covers_itself(state: &State, name: Option<&str>) -> bool {
 fn begins_again(
     name: Option<&str>,
     lost: &Backfill,
-    begun: &[(Option<&str>, &Backfill)],
+    begun: &[Unfinished<'_>],
     new: &State,
 ) -> bool {
     begun.iter().any(|(theirs, of)| {

@@ -202,21 +202,51 @@ impl Moves {
         if effects.moved().is_empty() {
             return moves;
         }
-        for (key, node) in before.map().iter() {
-            if node.is_null() || after.present(key).is_some() {
-                continue;
-            }
-            // One after the other: it may have moved more than once.
-            let goes =
-                |at: String, (from, to): &(String, String)| moved_key(&at, from, to).unwrap_or(at);
-            let to = effects.moved().iter().fold(key.to_string(), goes);
-            if *to != **key && before.present(&to).is_none() && after.present(&to).is_some() {
-                let to: Arc<str> = Arc::from(to);
-                moves.from.insert(Arc::clone(key), Arc::clone(&to));
-                moves.to.insert(to, Arc::clone(key));
-            }
+        for (from, to) in moved_keys(before, after, effects.moved()) {
+            moves.to.insert(Arc::clone(&to), Arc::clone(&from));
+            moves.from.insert(from, to);
         }
         moves
+    }
+}
+
+/// The state keys that became others, as declared: one move after the other, none of them onto a key that is taken.
+fn moved_keys(
+    before: &Object,
+    after: &Object,
+    moves: &[(String, String)],
+) -> Vec<(Arc<str>, Arc<str>)> {
+    let present = before.map().iter().filter(|(_, node)| !node.is_null());
+    let mut keys: Vec<(&Arc<str>, Arc<str>)> =
+        present.map(|(key, _)| (key, Arc::clone(key))).collect();
+    for (from, to) in moves {
+        let is_free = |to: &str| !keys.iter().any(|(_, at)| **at == *to);
+        let goes = keys.iter().enumerate().filter_map(|(place, (_, at))| {
+            let to = moved_key(at, from, to).filter(|to| is_free(to))?;
+            Some((place, Arc::from(to)))
+        });
+        let goes: Vec<(usize, Arc<str>)> = goes.collect();
+        for (place, to) in goes {
+            keys[place].1 = to;
+        }
+    }
+    let mut moved: Vec<(Arc<str>, Arc<str>)> = keys
+        .into_iter()
+        .filter(|(from, to)| *from != to)
+        .map(|(from, to)| (Arc::clone(from), to))
+        .collect();
+    // Declared is not done. What did not arrive, or is still there, has not moved; nor has what would stand where such a one stands.
+    loop {
+        let is_moved = |(from, to): &(Arc<str>, Arc<str>)| {
+            let is_left = after.present(from).is_none() || moved.iter().any(|(_, to)| to == from);
+            let is_free = before.present(to).is_none() || moved.iter().any(|(from, _)| from == to);
+            is_left && is_free && after.present(to).is_some()
+        };
+        let done: Vec<_> = moved.iter().filter(|of| is_moved(of)).cloned().collect();
+        if done.len() == moved.len() {
+            return done;
+        }
+        moved = done;
     }
 }
 

@@ -935,3 +935,53 @@ fn a_new_subtask_may_begin_where_another_stands() {
         "nothing else carries it on"
     );
 }
+
+#[test]
+fn two_state_keys_that_become_one_are_one_binding_lost() {
+    let before = node(r#"{"bindingStateV1":{"a":{"inc":{"cursor":1}},"b":{"inc":{"cursor":2}}}}"#);
+    let after = node(r#"{"bindingStateV1":{"c":{"inc":{"cursor":2}}}}"#);
+    let each = node(r#"{"bindingStateV1":{"b":{"inc":{"cursor":1}},"c":{"inc":{"cursor":2}}}}"#);
+    let terms = |effects: Effects| Terms {
+        declared: Declared::default().everywhere(effects),
+        ..Terms::default()
+    };
+    let onto_one = terms(Effects::NONE.moves("a", "c").moves("b", "c"));
+    let refused = plan(&before, &after, &[], &[], &onto_one).unwrap_err();
+    assert!(
+        matches!(&refused, Refused::BindingLost { state_key, .. } if state_key == "b"),
+        "{refused}"
+    );
+    let one_by_one = terms(Effects::NONE.moves("b", "c").moves("a", "b"));
+    let plan = plan(&before, &each, &[], &[], &one_by_one).unwrap();
+    let from = |key: &str| plan.binding(key).unwrap().1.moved_from.clone();
+    assert_eq!(
+        (from("b").as_deref(), from("c").as_deref()),
+        (Some("a"), Some("b"))
+    );
+}
+
+#[test]
+fn what_the_model_does_not_know_of_an_entry_stays_with_its_name() {
+    let entries =
+        |a: &str, b: &str| format!(r#"{{"inc":{{"a":{{"cursor":1{a}}},"b":{{"cursor":1{b}}}}}}}"#);
+    let (one, two) = (r#","seen":1"#, r#","seen":2"#);
+    for (what, before, after) in [
+        ("swapped", entries(one, two), entries(two, one)),
+        (
+            "one of two that are alike",
+            entries(one, one),
+            entries(one, ""),
+        ),
+    ] {
+        for effects in [Effects::NONE, Effects::NONE.backfill()] {
+            let refused = changed(&before, &after, effects).expect_err(what);
+            assert_eq!(
+                refused.code(),
+                "sibling-lost",
+                "{what}: nothing starts over"
+            );
+        }
+    }
+    let renamed = entries(one, two).replace(r#""a""#, r#""c""#);
+    assert!(changed(&entries(one, two), &renamed, Effects::NONE).is_ok());
+}
