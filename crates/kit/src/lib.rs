@@ -74,6 +74,7 @@ mod serve;
 mod spool;
 mod supervise;
 mod transactor;
+mod unary;
 
 pub use capture::{BoxError, Changes, FetchResult, Pages, Roster, Rows, Subtask, TaskError};
 pub use connector::Connector;

@@ -8,29 +8,30 @@
 //! No binding starts before the migration's checkpoint is durable: its first patch assumes the new shape, and merged into the old
 //! one it would leave a state that is half each.
 
+mod fit;
+mod initialise;
+mod lanes;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use jiff::Timestamp;
-use serde_json::{Map, Value};
 use staunch_protocol::flow::CaptureBinding;
 use staunch_protocol::{RawValue, Response, request, response};
-use staunch_state::{Binding, ConnectorState, Incremental, Node, Object, Part, ResourceState};
+use staunch_state::{Binding, ConnectorState, Node, Object, Part, ResourceState};
 use tracing::Instrument;
 
-use crate::capture::{
-    BackfillFn, BackfillLane, BackfillStart, BoxError, Child, IncrementalFn, IncrementalLane, Lane,
-    OpenBinding, RosterLane, Session, SnapshotFn, SnapshotLane, Subtask, TaskError, state_patch,
-};
+use crate::capture::{BoxError, Child, Lane, OpenBinding, RosterLane, Session, TaskError};
 use crate::config;
 use crate::connector::Connector;
 use crate::log;
 use crate::migrate::{self, Definitions, Migrating, Planned, Purpose};
-use crate::resource::{Functions, Resource};
+use crate::resource::Resource;
 use crate::resource_config::ResourceConfig;
 use crate::spool::Spool;
 use crate::transactor::Await;
+use fit::check_fit;
+use initialise::initialise;
+pub(crate) use lanes::Lanes;
 
 /// A capture that can be opened: all that may fail without a trace has succeeded.
 pub(crate) struct Prepared {
@@ -254,46 +255,6 @@ impl PreparedBinding {
     }
 }
 
-/// The state that the binding opens with: its initial one if it is new, and stamped with when that was if it is not.
-async fn initialise(
-    session: &Session,
-    open: &OpenBinding,
-    resource: &Resource,
-    state: Option<Node>,
-) -> Result<Node, TaskError> {
-    let state = match state {
-        Some(Node::Object(state))
-            if state
-                .get("last_initialized")
-                .is_some_and(|at| !at.is_null()) =>
-        {
-            return Ok(Node::Object(state));
-        }
-        Some(Node::Object(state)) => stamped(state, session.clock.now()),
-        _ => stamped(
-            resource
-                .initial_state
-                .clone()
-                .into_object()
-                .unwrap_or_default(),
-            session.clock.now(),
-        ),
-    };
-    let patch = state_patch(&[&open.state_key], &state.to_json());
-    let updated = RawValue::from_string(patch).expect("a state patch is valid JSON");
-    let nothing = Spool::new(&session.budget);
-    session
-        .transactor
-        .checkpoint(nothing, &updated, true, Await::Turn)
-        .await?;
-    Ok(state)
-}
-
-fn stamped(mut state: Object, now: Timestamp) -> Node {
-    state.insert("last_initialized", Node::string(now.to_string()));
-    Node::Object(state)
-}
-
 fn parse_state(json: Box<RawValue>) -> Result<Node, BoxError> {
     match Node::parse_owned(String::from(Box::<str>::from(json)))? {
         Node::Null => Ok(Node::Object(Object::new())),
@@ -382,267 +343,5 @@ fn subtasks<T>(part: &Part<T>) -> BTreeSet<String> {
             .map(|(name, _)| name.clone())
             .collect(),
         _ => BTreeSet::new(),
-    }
-}
-
-/// Sees that a resource can go on with its state, before anything is written: afterwards a migration would be committed that nobody
-/// can run.
-fn check_fit(state_key: &str, resource: &Resource, state: &Node) -> Result<(), TaskError> {
-    let typed = ResourceState::decode(state_key, state);
-    let wrong = match &typed {
-        Ok(typed) => misfit(
-            resource.incremental.as_ref(),
-            resource.backfill.as_ref(),
-            resource.snapshot.as_ref(),
-            typed,
-        ),
-        Err(error) => Some((
-            error.pointer.clone(),
-            "it cannot be read; restore it from the history",
-        )),
-    };
-    match wrong {
-        None => Ok(()),
-        Some((pointer, problem)) => Err(TaskError::State {
-            state_key: state_key.to_owned(),
-            binding: resource.name.clone(),
-            pointer,
-            problem: problem.to_owned(),
-        }),
-    }
-}
-
-/// The functions of a resource, and how lanes are made of them.
-#[derive(Clone)]
-pub(crate) struct Lanes {
-    incremental: Option<Functions<IncrementalFn>>,
-    backfill: Option<Functions<BackfillFn>>,
-    snapshot: Option<Functions<SnapshotFn>>,
-    tombstone: Arc<Map<String, Value>>,
-}
-
-impl Lanes {
-    fn new(resource: Resource) -> Self {
-        Self {
-            incremental: resource.incremental,
-            backfill: resource.backfill,
-            snapshot: resource.snapshot,
-            tombstone: Arc::new(resource.tombstone),
-        }
-    }
-
-    /// The lanes with which a binding of this state begins.
-    fn of_state(
-        &self,
-        session: &Arc<Session>,
-        open: &Arc<OpenBinding>,
-        state: &ResourceState,
-    ) -> Result<Vec<Child>, TaskError> {
-        let wrong = |pointer: String, problem: &str| TaskError::State {
-            state_key: open.state_key.clone(),
-            binding: open.name.clone(),
-            pointer,
-            problem: problem.to_owned(),
-        };
-        let (incremental, backfill) = (self.incremental.as_ref(), self.backfill.as_ref());
-        if let Some((pointer, problem)) =
-            misfit(incremental, backfill, self.snapshot.as_ref(), state)
-        {
-            return Err(wrong(pointer, problem));
-        }
-        let new_lane = |subtask: Option<&str>| Lane::new(session, open, subtask.map(Arc::from));
-        let mut children = Vec::new();
-
-        let of_inc = functions_of(self.incremental.as_ref(), &state.inc);
-        let of_backfill = functions_of(self.backfill.as_ref(), &state.backfill);
-        let of_snapshot = functions_of(self.snapshot.as_ref(), &state.snapshot);
-        let mut running: HashMap<Option<&str>, Arc<AtomicBool>> = HashMap::new();
-        for (subtask, fetch, entry) in of_backfill {
-            let Some(entry) = entry else { continue }; // Complete, or never begun.
-            let flag = Arc::new(AtomicBool::new(true));
-            running.insert(subtask, Arc::clone(&flag));
-            let lane = BackfillLane::new(
-                new_lane(subtask),
-                fetch,
-                entry.cutoff.clone(),
-                entry.next_page.clone(),
-                flag,
-            );
-            children.push(Child::new(task_name(open, subtask, "backfill"), lane.run()));
-        }
-        for (subtask, fetch, entry) in of_inc {
-            let Some(Incremental { cursor }) = entry else {
-                return Err(wrong("/inc".to_owned(), NO_CURSOR));
-            };
-            let flag = running.get(&subtask).map(Arc::clone).unwrap_or_default();
-            let lane = IncrementalLane::new(
-                new_lane(subtask),
-                fetch,
-                cursor.clone(),
-                self.backfill_start(subtask, flag),
-            );
-            children.push(Child::new(
-                task_name(open, subtask, "incremental"),
-                lane.run(),
-            ));
-        }
-        for (subtask, fetch, entry) in of_snapshot {
-            let lane = SnapshotLane::new(
-                new_lane(subtask),
-                fetch,
-                Arc::clone(&self.tombstone),
-                entry.cloned(),
-            );
-            children.push(Child::new(task_name(open, subtask, "snapshot"), lane.run()));
-        }
-        Ok(children)
-    }
-
-    /// The lanes of a subtask that begins.
-    pub(crate) fn of_subtask(
-        &self,
-        session: &Arc<Session>,
-        open: &Arc<OpenBinding>,
-        name: &str,
-        state: Subtask,
-    ) -> Vec<Child> {
-        let subtask = Some(name);
-        let new_lane = || Lane::new(session, open, Some(Arc::from(name)));
-        let mut children = Vec::new();
-        let flag = Arc::new(AtomicBool::new(false));
-        let backfill = self
-            .backfill
-            .as_ref()
-            .and_then(|functions| functions.of(name));
-        if let (Some(page), Some(fetch)) = (state.backfill, backfill) {
-            let lane = BackfillLane::new(
-                new_lane(),
-                fetch,
-                state.cursor.clone(),
-                page,
-                Arc::clone(&flag),
-            );
-            children.push(Child::new(task_name(open, subtask, "backfill"), lane.run()));
-        }
-        if let Some(fetch) = self
-            .incremental
-            .as_ref()
-            .and_then(|functions| functions.of(name))
-        {
-            let lane = IncrementalLane::new(
-                new_lane(),
-                fetch,
-                state.cursor,
-                self.backfill_start(subtask, flag),
-            );
-            children.push(Child::new(
-                task_name(open, subtask, "incremental"),
-                lane.run(),
-            ));
-        }
-        children
-    }
-
-    fn backfill_start(
-        &self,
-        subtask: Option<&str>,
-        running: Arc<AtomicBool>,
-    ) -> Option<BackfillStart> {
-        let fetch = match (self.backfill.as_ref()?, subtask) {
-            (Functions::Flat(fetch), None) => Arc::clone(fetch),
-            (functions, Some(subtask)) => functions.of(subtask)?,
-            _ => return None,
-        };
-        Some(BackfillStart { fetch, running })
-    }
-}
-
-fn task_name(open: &OpenBinding, subtask: Option<&str>, strategy: &str) -> String {
-    match subtask {
-        Some(subtask) => format!("{}: {subtask} ({strategy})", open.name),
-        None => format!("{} ({strategy})", open.name),
-    }
-}
-
-/// Each function with the subtask it is of and the state there is for it.
-type WithState<'a, F, T> = Vec<(Option<&'a str>, F, Option<&'a T>)>;
-
-/// Where a state has another shape than the functions that are to go on with it: the place, and what is wrong there.
-fn misfit(
-    incremental: Option<&Functions<IncrementalFn>>,
-    backfill: Option<&Functions<BackfillFn>>,
-    snapshot: Option<&Functions<SnapshotFn>>,
-    state: &ResourceState,
-) -> Option<(String, &'static str)> {
-    let inc = wrong_shape(incremental, &state.inc);
-    let backfill = wrong_shape(backfill, &state.backfill);
-    let snapshot = wrong_shape(snapshot, &state.snapshot);
-    let parts = [
-        ("/inc", inc),
-        ("/backfill", backfill),
-        ("/snapshot", snapshot),
-    ];
-    let wrong = parts
-        .into_iter()
-        .find_map(|(pointer, problem)| Some((pointer.to_owned(), problem?)));
-    wrong.or_else(|| without_cursor(incremental, state).map(|pointer| (pointer, NO_CURSOR)))
-}
-
-const NO_CURSOR: &str = "there is no cursor; migrate the state, or reset the binding";
-
-/// The place of a cursor that a function needs, and that is not there.
-fn without_cursor(
-    incremental: Option<&Functions<IncrementalFn>>,
-    state: &ResourceState,
-) -> Option<String> {
-    match incremental? {
-        Functions::Flat(_) => state.inc.is_none().then(|| "/inc".to_owned()),
-        Functions::Named(named) => {
-            let mut names = named.iter().map(|(name, _)| name);
-            let missing = names.find(|name| state.inc.subtask(name).is_none())?;
-            Some(format!("/inc/{missing}"))
-        }
-        Functions::Each(_) => None,
-    }
-}
-
-fn wrong_shape<F, T>(functions: Option<&Functions<F>>, part: &Part<T>) -> Option<&'static str> {
-    const FLAT: &str =
-        "it is of the whole resource where the connector captures by subtask; migrate the state";
-    const KEYED: &str =
-        "it is by subtask where the connector captures the resource as a whole; migrate the state";
-    match (functions?, part) {
-        (Functions::Flat(_), Part::Keyed(subtasks)) if !subtasks.is_empty() => Some(KEYED),
-        (Functions::Named(_) | Functions::Each(_), Part::Flat(_)) => Some(FLAT),
-        _ => None,
-    }
-}
-
-/// Pairs functions with the state that they have, whose shape is theirs.
-fn functions_of<'a, F: Clone, T>(
-    functions: Option<&'a Functions<F>>,
-    part: &'a Part<T>,
-) -> WithState<'a, F, T> {
-    match (functions, part) {
-        (None, _) => Vec::new(),
-        (Some(Functions::Flat(f)), Part::Flat(state)) => vec![(None, f.clone(), Some(state))],
-        (Some(Functions::Flat(f)), _) => vec![(None, f.clone(), None)],
-        (Some(Functions::Named(named)), _) => {
-            let states: HashMap<Option<&str>, &T> = part.entries().collect();
-            let with_state = |(name, f): &'a (String, F)| {
-                let name = Some(name.as_str());
-                (name, f.clone(), states.get(&name).copied())
-            };
-            named.iter().map(with_state).collect()
-        }
-        (Some(Functions::Each(make)), Part::Keyed(subtasks)) => {
-            let present = subtasks
-                .iter()
-                .filter_map(|(name, state)| Some((name.as_str(), state.as_ref()?)));
-            present
-                .map(|(name, state)| (Some(name), make(name), Some(state)))
-                .collect()
-        }
-        (Some(Functions::Each(_)), Part::None | Part::Flat(_)) => Vec::new(),
     }
 }

@@ -1,16 +1,12 @@
 //! A connector's side of the protocol: requests in, responses out.
 
-use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use serde_json::Value;
 use staunch_protocol::lifecycle::{Lifecycle, ProtocolError};
 use staunch_protocol::log::Level;
-use staunch_protocol::{
-    PROTOCOL_VERSION, RawValue, Request, RequestKind, Response, request, response,
-};
+use staunch_protocol::{Request, RequestKind, Response, request, response};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -18,11 +14,9 @@ use crate::capture::{BoxError, Session, TaskError, error_chain};
 use crate::clock::Clock;
 use crate::connector::Connector;
 use crate::requests::{self, RequestError, Requests};
-use crate::resource::Resource;
-use crate::resource_config::ResourceConfig;
 use crate::spool::{Budget, SESSION_BYTES, Spool};
 use crate::transactor::Transactor;
-use crate::{config, log, open, plan, supervise};
+use crate::{log, open, plan, supervise, unary};
 
 /// How many lanes may be on their way to the session that runs them.
 const QUEUED_LANES: usize = 64;
@@ -148,9 +142,9 @@ impl<C: Connector> Server<'_, C> {
             let request = request?;
             self.lifecycle.request(&request)?;
             let response = match request {
-                Request::Spec(_) => self.spec(),
-                Request::Discover(discover) => self.discover(&discover).await?,
-                Request::Validate(validate) => self.validate(&validate).await?,
+                Request::Spec(_) => unary::spec(self.connector),
+                Request::Discover(discover) => unary::discover(self.connector, &discover).await?,
+                Request::Validate(validate) => unary::validate(self.connector, &validate).await?,
                 Request::Apply(_) => Response::Applied(response::Applied::default()),
                 Request::Open(open) => return self.open(open, requests).await,
                 Request::Acknowledge(_) => {
@@ -167,72 +161,6 @@ impl<C: Connector> Server<'_, C> {
                 .await?;
         }
         Ok(())
-    }
-
-    fn spec(&self) -> Response<'static> {
-        Response::Spec(response::Spec {
-            protocol: PROTOCOL_VERSION,
-            config_schema: raw(&self.connector.config_schema()),
-            resource_config_schema: raw(&ResourceConfig::schema()),
-            documentation_url: C::DOCUMENTATION_URL.to_owned(),
-            oauth2: None,
-            resource_path_pointers: vec!["/name".to_owned()],
-        })
-    }
-
-    async fn discover(&self, request: &request::Discover) -> Result<Response<'static>, ServeError> {
-        let config: C::Config = config::decode(request.config.get()).map_err(BoxError::from)?;
-        let resources = self.connector.resources(&config).await?;
-        let discovered = |resource: &Resource| response::DiscoveredBinding {
-            recommended_name: resource.name.clone(),
-            resource_config: raw(&ResourceConfig::discovered(
-                &resource.name,
-                resource.interval,
-            )),
-            document_schema: raw(&resource.discovered_schema()),
-            key: resource.key.clone(),
-            disable: resource.is_disabled,
-            resource_path: Vec::new(), // The runtime takes it from the config, by `resource_path_pointers`.
-            is_fallback_key: false,
-        };
-        Ok(Response::Discovered(response::Discovered {
-            bindings: resources.iter().map(discovered).collect(),
-        }))
-    }
-
-    /// Answers with resource paths, or with all that is wrong at once.
-    async fn validate(&self, request: &request::Validate) -> Result<Response<'static>, ServeError> {
-        let config: C::Config = config::decode(request.config.get()).map_err(BoxError::from)?;
-        self.connector.check(&config).await?;
-        let resources = open::by_name(self.connector.resources(&config).await?)?;
-        let mut problems = Vec::new();
-        let mut bindings = Vec::new();
-        let mut bound = BTreeSet::new();
-        for (index, binding) in request.bindings.iter().enumerate() {
-            let name = match ResourceConfig::decode(index, binding.resource_config.get()) {
-                Ok(config) => config.name,
-                Err(problem) => {
-                    problems.push(problem);
-                    continue;
-                }
-            };
-            match resources.get(&name) {
-                None => problems.push(format!(
-                    "resource `{name}` was not found; see which there are with `discover`"
-                )),
-                Some(resource) => problems.extend(key_problem(resource, &binding.collection.key)),
-            }
-            if !bound.insert(name.clone()) {
-                problems.push(format!("resource `{name}` is bound twice; bind it once"));
-            }
-            bindings.push(response::ValidatedBinding {
-                resource_path: vec![name],
-            });
-        }
-        match problems.is_empty() {
-            true => Ok(Response::Validated(response::Validated { bindings })),
-            false => Err(ServeError::Connector(problems.join("\n"))),
-        }
     }
 
     async fn open(
@@ -318,20 +246,4 @@ async fn signals() {
         },
         _ => std::future::pending().await, // Without handlers the signals end the process, as is their wont.
     }
-}
-
-/// A snapshot's rows are told apart by their number alone.
-fn key_problem(resource: &Resource, key: &[String]) -> Option<String> {
-    let must_be_row =
-        resource.snapshot.is_some() && !key.iter().any(|pointer| pointer == "/_meta/row_id");
-    must_be_row.then(|| {
-        format!(
-            "the collection of snapshot resource `{}` must be keyed on /_meta/row_id",
-            resource.name
-        )
-    })
-}
-
-fn raw(value: &Value) -> Box<RawValue> {
-    serde_json::value::to_raw_value(value).expect("a JSON value is JSON")
 }

@@ -1,0 +1,199 @@
+//! How lanes are made of a resource's functions and of its state.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use serde_json::{Map, Value};
+use staunch_state::{Incremental, Part, ResourceState};
+
+use super::fit::{NO_CURSOR, misfit};
+use crate::capture::{
+    BackfillFn, BackfillLane, BackfillStart, Child, IncrementalFn, IncrementalLane, Lane,
+    OpenBinding, Session, SnapshotFn, SnapshotLane, Subtask, TaskError,
+};
+use crate::resource::{Functions, Resource};
+
+/// The functions of a resource, and how lanes are made of them.
+#[derive(Clone)]
+pub(crate) struct Lanes {
+    incremental: Option<Functions<IncrementalFn>>,
+    backfill: Option<Functions<BackfillFn>>,
+    snapshot: Option<Functions<SnapshotFn>>,
+    tombstone: Arc<Map<String, Value>>,
+}
+
+impl Lanes {
+    pub(super) fn new(resource: Resource) -> Self {
+        Self {
+            incremental: resource.incremental,
+            backfill: resource.backfill,
+            snapshot: resource.snapshot,
+            tombstone: Arc::new(resource.tombstone),
+        }
+    }
+
+    /// The lanes with which a binding of this state begins.
+    pub(super) fn of_state(
+        &self,
+        session: &Arc<Session>,
+        open: &Arc<OpenBinding>,
+        state: &ResourceState,
+    ) -> Result<Vec<Child>, TaskError> {
+        let wrong = |pointer: String, problem: &str| TaskError::State {
+            state_key: open.state_key.clone(),
+            binding: open.name.clone(),
+            pointer,
+            problem: problem.to_owned(),
+        };
+        let (incremental, backfill) = (self.incremental.as_ref(), self.backfill.as_ref());
+        if let Some((pointer, problem)) =
+            misfit(incremental, backfill, self.snapshot.as_ref(), state)
+        {
+            return Err(wrong(pointer, problem));
+        }
+        let new_lane = |subtask: Option<&str>| Lane::new(session, open, subtask.map(Arc::from));
+        let mut children = Vec::new();
+
+        let of_inc = functions_of(self.incremental.as_ref(), &state.inc);
+        let of_backfill = functions_of(self.backfill.as_ref(), &state.backfill);
+        let of_snapshot = functions_of(self.snapshot.as_ref(), &state.snapshot);
+        let mut running: HashMap<Option<&str>, Arc<AtomicBool>> = HashMap::new();
+        for (subtask, fetch, entry) in of_backfill {
+            let Some(entry) = entry else { continue }; // Complete, or never begun.
+            let flag = Arc::new(AtomicBool::new(true));
+            running.insert(subtask, Arc::clone(&flag));
+            let lane = BackfillLane::new(
+                new_lane(subtask),
+                fetch,
+                entry.cutoff.clone(),
+                entry.next_page.clone(),
+                flag,
+            );
+            children.push(Child::new(task_name(open, subtask, "backfill"), lane.run()));
+        }
+        for (subtask, fetch, entry) in of_inc {
+            let Some(Incremental { cursor }) = entry else {
+                return Err(wrong("/inc".to_owned(), NO_CURSOR));
+            };
+            let flag = running.get(&subtask).map(Arc::clone).unwrap_or_default();
+            let lane = IncrementalLane::new(
+                new_lane(subtask),
+                fetch,
+                cursor.clone(),
+                self.backfill_start(subtask, flag),
+            );
+            children.push(Child::new(
+                task_name(open, subtask, "incremental"),
+                lane.run(),
+            ));
+        }
+        for (subtask, fetch, entry) in of_snapshot {
+            let lane = SnapshotLane::new(
+                new_lane(subtask),
+                fetch,
+                Arc::clone(&self.tombstone),
+                entry.cloned(),
+            );
+            children.push(Child::new(task_name(open, subtask, "snapshot"), lane.run()));
+        }
+        Ok(children)
+    }
+
+    /// The lanes of a subtask that begins.
+    pub(crate) fn of_subtask(
+        &self,
+        session: &Arc<Session>,
+        open: &Arc<OpenBinding>,
+        name: &str,
+        state: Subtask,
+    ) -> Vec<Child> {
+        let subtask = Some(name);
+        let new_lane = || Lane::new(session, open, Some(Arc::from(name)));
+        let mut children = Vec::new();
+        let flag = Arc::new(AtomicBool::new(false));
+        let backfill = self
+            .backfill
+            .as_ref()
+            .and_then(|functions| functions.of(name));
+        if let (Some(page), Some(fetch)) = (state.backfill, backfill) {
+            let lane = BackfillLane::new(
+                new_lane(),
+                fetch,
+                state.cursor.clone(),
+                page,
+                Arc::clone(&flag),
+            );
+            children.push(Child::new(task_name(open, subtask, "backfill"), lane.run()));
+        }
+        if let Some(fetch) = self
+            .incremental
+            .as_ref()
+            .and_then(|functions| functions.of(name))
+        {
+            let lane = IncrementalLane::new(
+                new_lane(),
+                fetch,
+                state.cursor,
+                self.backfill_start(subtask, flag),
+            );
+            children.push(Child::new(
+                task_name(open, subtask, "incremental"),
+                lane.run(),
+            ));
+        }
+        children
+    }
+
+    fn backfill_start(
+        &self,
+        subtask: Option<&str>,
+        running: Arc<AtomicBool>,
+    ) -> Option<BackfillStart> {
+        let fetch = match (self.backfill.as_ref()?, subtask) {
+            (Functions::Flat(fetch), None) => Arc::clone(fetch),
+            (functions, Some(subtask)) => functions.of(subtask)?,
+            _ => return None,
+        };
+        Some(BackfillStart { fetch, running })
+    }
+}
+
+fn task_name(open: &OpenBinding, subtask: Option<&str>, strategy: &str) -> String {
+    match subtask {
+        Some(subtask) => format!("{}: {subtask} ({strategy})", open.name),
+        None => format!("{} ({strategy})", open.name),
+    }
+}
+
+/// Each function with the subtask it is of and the state there is for it.
+type WithState<'a, F, T> = Vec<(Option<&'a str>, F, Option<&'a T>)>;
+
+/// Pairs functions with the state that they have, whose shape is theirs.
+fn functions_of<'a, F: Clone, T>(
+    functions: Option<&'a Functions<F>>,
+    part: &'a Part<T>,
+) -> WithState<'a, F, T> {
+    match (functions, part) {
+        (None, _) => Vec::new(),
+        (Some(Functions::Flat(f)), Part::Flat(state)) => vec![(None, f.clone(), Some(state))],
+        (Some(Functions::Flat(f)), _) => vec![(None, f.clone(), None)],
+        (Some(Functions::Named(named)), _) => {
+            let states: HashMap<Option<&str>, &T> = part.entries().collect();
+            let with_state = |(name, f): &'a (String, F)| {
+                let name = Some(name.as_str());
+                (name, f.clone(), states.get(&name).copied())
+            };
+            named.iter().map(with_state).collect()
+        }
+        (Some(Functions::Each(make)), Part::Keyed(subtasks)) => {
+            let present = subtasks
+                .iter()
+                .filter_map(|(name, state)| Some((name.as_str(), state.as_ref()?)));
+            present
+                .map(|(name, state)| (Some(name), make(name), Some(state)))
+                .collect()
+        }
+        (Some(Functions::Each(_)), Part::None | Part::Flat(_)) => Vec::new(),
+    }
+}
