@@ -95,7 +95,8 @@ impl Lane {
     }
 
     pub(crate) fn sourced_schema(&mut self, schema: &Value) -> Result<(), TaskError> {
-        let schema = to_raw_value(schema).expect("a JSON value is JSON");
+        let schema = crate::schema::with_sourced_defaults(schema);
+        let schema = to_raw_value(&schema).expect("a JSON value is JSON");
         let message = response::SourcedSchema {
             binding: self.binding.index,
             document_schema: &schema,
