@@ -58,7 +58,7 @@ impl Lane {
         let start = buffer.len();
         begin_captured(self.binding.index, buffer);
         let first = buffer.len();
-        let problem = match serde_json::to_writer(&mut *buffer, document) {
+        let problem = match crate::document::write(&mut *buffer, document) {
             Ok(()) if buffer.get(first) == Some(&b'{') => {
                 end_captured(buffer);
                 return self.captured();
