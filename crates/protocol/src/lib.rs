@@ -14,6 +14,7 @@ pub mod json;
 mod kind;
 pub mod lifecycle;
 pub mod log;
+pub mod oauth2;
 mod read;
 pub mod request;
 pub mod response;
