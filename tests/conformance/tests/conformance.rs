@@ -16,17 +16,37 @@ const OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
 const JOBS: &str = "4";
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
+/// Between the suite, which speaks JSON, and a connector that speaks protobuf.
+const BRIDGE: &str = env!("CARGO_BIN_EXE_bridge");
+
 #[test]
 fn every_recorded_scenario_goes_as_it_was_recorded() {
-    compare(
-        &scenario().display().to_string(),
-        &suite().join("scenarios"),
-    );
+    compare(&in_json(), &suite().join("scenarios"));
+}
+
+#[test]
+fn every_recorded_scenario_goes_as_it_was_recorded_in_protobuf() {
+    compare(&in_protobuf(), &suite().join("scenarios"));
 }
 
 #[test]
 fn every_scenario_of_our_own_goes_as_the_rules_say() {
-    compare(&scenario().display().to_string(), Path::new(OWN));
+    compare(&in_json(), Path::new(OWN));
+}
+
+#[test]
+fn every_scenario_of_our_own_goes_as_the_rules_say_in_protobuf() {
+    compare(&in_protobuf(), Path::new(OWN));
+}
+
+/// The command line of the connector.
+fn in_json() -> String {
+    format!("'{}'", scenario().display())
+}
+
+/// The command line of the connector behind the bridge.
+fn in_protobuf() -> String {
+    format!("'{BRIDGE}' '{}'", scenario().display())
 }
 
 /// Compares all scenarios of a folder with their goldens.
