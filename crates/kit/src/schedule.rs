@@ -217,7 +217,13 @@ impl Schedule {
             let rest = self.days_of(month) & u32::MAX.checked_shl(last + 1).unwrap_or(0);
             if rest != 0 {
                 let day = i8::try_from(rest.trailing_zeros()).expect("a month has 31 days");
-                return Some(month.with().day(day).build().expect("the month has the day"));
+                return Some(
+                    month
+                        .with()
+                        .day(day)
+                        .build()
+                        .expect("the month has the day"),
+                );
             }
             month = month.checked_add(1.month()).ok()?;
             last = 0;

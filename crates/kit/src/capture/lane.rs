@@ -11,8 +11,8 @@ use staunch_protocol::RawValue;
 use staunch_protocol::json::{begin_captured, encode_response, end_captured};
 use staunch_protocol::{Response, response};
 
-use super::{FetchResult, OpenBinding, Session, TaskError};
 use super::associated::Associated;
+use super::{FetchResult, OpenBinding, Session, TaskError};
 use crate::spool::Spool;
 use crate::transactor::Await;
 

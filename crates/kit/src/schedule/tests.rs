@@ -18,19 +18,43 @@ fn next(expression: &str, after: &str) -> String {
 fn what_comes_next_is_strictly_later() {
     for (expression, after, expected) in [
         ("* * * * *", "2026-03-01T12:00:00Z", "2026-03-01T12:01:00Z"),
-        ("* * * * *", "2026-03-01T12:00:59.999999Z", "2026-03-01T12:01:00Z"),
-        ("0 12 * * *", "2026-03-01T11:59:59.999999Z", "2026-03-01T12:00:00Z"),
+        (
+            "* * * * *",
+            "2026-03-01T12:00:59.999999Z",
+            "2026-03-01T12:01:00Z",
+        ),
+        (
+            "0 12 * * *",
+            "2026-03-01T11:59:59.999999Z",
+            "2026-03-01T12:00:00Z",
+        ),
         ("0 12 * * *", "2026-03-01T12:00:00Z", "2026-03-02T12:00:00Z"),
-        ("59 23 31 12 *", "2026-12-31T23:59:00Z", "2027-12-31T23:59:00Z"),
+        (
+            "59 23 31 12 *",
+            "2026-12-31T23:59:00Z",
+            "2027-12-31T23:59:00Z",
+        ),
         ("0 0 29 2 *", "2026-03-01T00:00:00Z", "2028-02-29T00:00:00Z"),
         ("30 4 * * 1", "2026-03-01T12:00:00Z", "2026-03-02T04:30:00Z"),
-        ("5,35 2-4 * 1-12 0-6", "2026-03-01T04:36:00Z", "2026-03-02T02:05:00Z"),
+        (
+            "5,35 2-4 * 1-12 0-6",
+            "2026-03-01T04:36:00Z",
+            "2026-03-02T02:05:00Z",
+        ),
         // Years without such a day, and a century that is no leap year.
         ("0 0 29 2 *", "2096-03-01T00:00:00Z", "2104-02-29T00:00:00Z"),
         // A 29th of February that is a Sunday.
-        ("0 0 29 2 */7", "2026-03-01T00:00:00Z", "2032-02-29T00:00:00Z"),
+        (
+            "0 0 29 2 */7",
+            "2026-03-01T00:00:00Z",
+            "2032-02-29T00:00:00Z",
+        ),
     ] {
-        assert_eq!(next(expression, after), expected, "{expression} after {after}");
+        assert_eq!(
+            next(expression, after),
+            expected,
+            "{expression} after {after}"
+        );
     }
 }
 
@@ -46,7 +70,11 @@ fn either_day_suffices_where_both_are_restricted_and_a_star_needs_both() {
         ("0 0 */2 * 3", "2026-03-11T00:00:00Z"),
         ("0 0 2 * */2", "2026-04-02T00:00:00Z"),
     ] {
-        assert_eq!(next(expression, "2026-03-01T12:00:00Z"), expected, "{expression}");
+        assert_eq!(
+            next(expression, "2026-03-01T12:00:00Z"),
+            expected,
+            "{expression}"
+        );
     }
 }
 
@@ -74,7 +102,10 @@ fn quirk_14_ranges_wrap_and_steps_count_from_the_first_value() {
         ("0 0 * * 5-7", "0 0 * * 5,6,0"),
         ("0 0 * * 7-2", "0 0 * * 0,1,2"),
         ("0 0 * * fri-mon/2", "0 0 * * 5,0"),
-        ("50-10/5 22-2 28-3 11-2 *", "50,55,0,5,10 22,23,0,1,2 28,29,30,31,1,2,3 11,12,1,2 *"),
+        (
+            "50-10/5 22-2 28-3 11-2 *",
+            "50,55,0,5,10 22,23,0,1,2 28,29,30,31,1,2,3 11,12,1,2 *",
+        ),
         ("*/20 */8 1 */5 *", "0,20,40 0,8,16 1 1,6,11 *"),
         ("0 0 */10 * *", "0 0 1-31/10 * *"),
     ] {
@@ -100,9 +131,15 @@ fn what_is_wrong_with_an_expression_is_said() {
         ("* * * *", "has 4 fields; write five: minute"),
         ("@daily", "has 1 fields"),
         ("* * * * * *", "has 6 fields"),
-        ("60 * * * *", "cannot have in its minute; write `*`, values from 0 to 59"),
+        (
+            "60 * * * *",
+            "cannot have in its minute; write `*`, values from 0 to 59",
+        ),
         ("* 24 * * *", "in its hour"),
-        ("* * 0 * *", "day of the month; write `*`, values from 1 to 31"),
+        (
+            "* * 0 * *",
+            "day of the month; write `*`, values from 1 to 31",
+        ),
         ("* * * 13 *", "in its month"),
         ("* * * * 8", "day of the week"),
         ("* * * * mo", "day of the week"),

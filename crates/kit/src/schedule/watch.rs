@@ -92,7 +92,8 @@ pub(crate) async fn watch(
 /// The binding whose schedule is the next that may be acted upon.
 fn next(bindings: &[Arc<Scheduled>]) -> Option<&Scheduled> {
     let idle = bindings.iter().filter(|binding| !binding.is_backfilling());
-    idle.min_by_key(|binding| binding.due).map(|binding| &**binding)
+    idle.min_by_key(|binding| binding.due)
+        .map(|binding| &**binding)
 }
 
 fn stop(due: &Scheduled, stopping: &CancellationToken) {
@@ -170,7 +171,10 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(59)).await;
         drop(backfill);
         tokio::time::sleep(Duration::from_millis(900)).await;
-        assert!(!watched.stopping.is_cancelled(), "it is about to come round");
+        assert!(
+            !watched.stopping.is_cancelled(),
+            "it is about to come round"
+        );
         watched.stopping.cancelled().await;
         assert_eq!(watched.began.elapsed().as_secs(), 60);
     }

@@ -20,7 +20,8 @@ const ARCHIVE: &str = "archived";
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{pointer}`{} is a member that this version does not know, as a newer version or another connector wrote it; \
-     run the connector that wrote it, or have a migration remove it", of_binding(state_key)
+     run the connector that wrote it, or have a migration remove it",
+    of_binding(state_key)
 )]
 #[non_exhaustive]
 pub struct UnknownMember {
@@ -61,15 +62,9 @@ impl ConnectorState {
                 pointer,
             });
         }
-        for (state_key, state) in decoded {
-            if let Some(path) = state.unknown.first() {
-                return Err(UnknownMember {
-                    state_key: Some(state_key.clone()),
-                    pointer: binding_pointer(state_key, &path),
-                });
-            }
-        }
-        Ok(())
+        decoded
+            .iter()
+            .try_for_each(|(state_key, state)| state.check_known(state_key))
     }
 
     /// Refuses a backfill request that is neither `true`, `false` nor `null`: what it asks for cannot be told.
@@ -91,11 +86,28 @@ impl ConnectorState {
             return Err(ModelError {
                 state_key: None,
                 pointer,
-                message: "is neither `true` nor `false`; write `true` to have the binding backfilled"
-                    .to_owned(),
+                message:
+                    "is neither `true` nor `false`; write `true` to have the binding backfilled"
+                        .to_owned(),
             });
         }
         Ok(())
+    }
+}
+
+impl ResourceState {
+    /// As [`ConnectorState::check_known`], of one binding.
+    ///
+    /// # Errors
+    /// [`UnknownMember`], for the first.
+    pub fn check_known(&self, state_key: &str) -> Result<(), UnknownMember> {
+        match self.unknown.first() {
+            None => Ok(()),
+            Some(path) => Err(UnknownMember {
+                state_key: Some(state_key.to_owned()),
+                pointer: binding_pointer(state_key, &path),
+            }),
+        }
     }
 }
 
@@ -112,7 +124,12 @@ impl Unknown {
         }
         self.of_entries().find_map(|(part, subtask, members)| {
             let (name, _) = members.iter().next()?;
-            Some([Some(part), subtask, Some(name)].into_iter().flatten().collect())
+            Some(
+                [Some(part), subtask, Some(name)]
+                    .into_iter()
+                    .flatten()
+                    .collect(),
+            )
         })
     }
 }
@@ -171,7 +188,9 @@ mod tests {
     fn a_backfill_request_is_a_boolean() {
         let check = |request: &str| {
             let json = format!(r#"{{"backfillRequests":{{"k":{request}}}}}"#);
-            ConnectorState::parse(&json).unwrap().check_backfill_requests()
+            ConnectorState::parse(&json)
+                .unwrap()
+                .check_backfill_requests()
         };
         for request in ["true", "false", "null"] {
             assert_eq!(check(request), Ok(()), "{request}");
