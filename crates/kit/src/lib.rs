@@ -59,6 +59,7 @@ mod capture;
 mod clock;
 mod config;
 mod connector;
+mod document;
 #[cfg(feature = "http")]
 pub mod http;
 mod log;

@@ -14,6 +14,7 @@
 //! ```
 
 mod known;
+pub(crate) mod part;
 mod read;
 mod write;
 

@@ -75,7 +75,7 @@ impl Lane {
         let start = buffer.len();
         begin_captured(index, buffer);
         let first = buffer.len();
-        let problem = match serde_json::to_writer(&mut *buffer, document) {
+        let problem = match crate::document::write(&mut *buffer, document) {
             Ok(()) if buffer.get(first) == Some(&b'{') => {
                 end_captured(buffer);
                 return self.captured();
@@ -114,7 +114,8 @@ impl Lane {
 
     /// Says what the schema of the binding at `index` is. It is part of the next checkpoint, but awaits none.
     pub(crate) fn sourced_schema(&mut self, index: u32, schema: &Value) -> Result<(), TaskError> {
-        let schema = to_raw_value(schema).expect("a JSON value is JSON");
+        let schema = crate::schema::with_sourced_defaults(schema);
+        let schema = to_raw_value(&schema).expect("a JSON value is JSON");
         let message = response::SourcedSchema {
             binding: index,
             document_schema: &schema,

@@ -52,7 +52,7 @@ impl Rows {
         let this = &mut *self.0;
         let mut row = std::mem::take(&mut this.scratch);
         row.clear();
-        let result = match serde_json::to_writer(&mut row, document) {
+        let result = match crate::document::write(&mut row, document) {
             Ok(()) => this.row(&row),
             Err(source) => {
                 let binding = this.lane.binding.name.clone();
