@@ -5,6 +5,7 @@ use std::future::Future;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use staunch_protocol::oauth2::OAuth2;
 use staunch_state::Chain;
 
 use crate::capture::BoxError;
@@ -62,13 +63,17 @@ pub trait Connector: Send + Sync + 'static {
     /// Where its documentation is.
     const DOCUMENTATION_URL: &'static str;
 
+    /// Whether its bindings may have a schedule, by which they are read anew. If not, the form for a binding has no such member.
+    const HAS_SCHEDULES: bool = true;
+
     /// The resources that there are. May ask the source.
     fn resources(
         &self,
         config: &Self::Config,
     ) -> impl Future<Output = Result<Vec<Resource>, BoxError>> + Send;
 
-    /// Whether the source can be reached with this config. Asked when a capture is validated. By default it is taken for granted.
+    /// Whether the source can be reached with this config. Asked when a capture is validated, whatever else is wrong with it, so that
+    /// all is said at once. By default it is taken for granted.
     fn check(&self, config: &Self::Config) -> impl Future<Output = Result<(), BoxError>> + Send {
         let _ = config;
         async { Ok(()) }
@@ -95,5 +100,10 @@ pub trait Connector: Send + Sync + 'static {
     /// The schema of the endpoint config. By default that of [`Config`](Self::Config).
     fn config_schema(&self) -> Value {
         crate::schema::of::<Self::Config>()
+    }
+
+    /// How users obtain credentials by OAuth2, if they can. By default they cannot.
+    fn oauth2(&self) -> Option<OAuth2> {
+        None
     }
 }

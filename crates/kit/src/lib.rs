@@ -59,6 +59,7 @@ mod capture;
 mod clock;
 mod config;
 mod connector;
+mod discovery;
 mod document;
 #[cfg(feature = "http")]
 pub mod http;
@@ -79,12 +80,14 @@ mod unary;
 
 pub use capture::{BoxError, Changes, FetchResult, Pages, Roster, Rows, Subtask, TaskError};
 pub use connector::Connector;
+pub use discovery::Reduction;
 #[doc(hidden)]
 pub use log::silence;
 pub use migrate::{Migrating, Migration, SourceNeeded};
 pub use requests::RequestError;
 pub use resource::Resource;
 pub use serve::{ServeError, main, serve};
+pub use staunch_protocol::oauth2::OAuth2;
 pub use staunch_state as state;
 pub use staunch_state::{Cursor, Page};
 

@@ -23,6 +23,7 @@ use tracing::Instrument;
 use crate::capture::{BoxError, Child, Lane, OpenBinding, RosterLane, Session, TaskError};
 use crate::config;
 use crate::connector::Connector;
+use crate::discovery;
 use crate::log;
 use crate::migrate::{self, Definitions, Migrating, Planned, Purpose};
 use crate::resource::Resource;
@@ -61,7 +62,7 @@ pub(crate) async fn migrate<C: Connector>(
     open: &mut request::Open,
     purpose: Purpose,
 ) -> Result<Migrated<C::Config>, BoxError> {
-    let config: C::Config = config::decode(open.capture.config.get())?;
+    let config: C::Config = config::read(connector, open.capture.config.get())?;
     let configs = resource_configs(&open.capture.bindings)?;
     // Taken out of the request: it may be large, and is needed only here.
     let state = std::mem::replace(&mut open.state, RawValue::NULL.to_owned());
@@ -280,15 +281,12 @@ pub(crate) fn resource_configs(
 }
 
 /// The connector's resources. A name stands for one of them.
-pub(crate) fn by_name(resources: Vec<Resource>) -> Result<HashMap<String, Resource>, BoxError> {
-    let mut named = HashMap::with_capacity(resources.len());
-    for resource in resources {
-        if let Some(other) = named.insert(resource.name.clone(), resource) {
-            let problem = format!("the connector has two resources named `{}`", other.name);
-            return Err(format!("{problem}; it must give each a name of its own").into());
-        }
+fn by_name(resources: Vec<Resource>) -> Result<HashMap<String, Resource>, BoxError> {
+    if let Some(problem) = discovery::problems(&resources).into_iter().next() {
+        return Err(problem.into());
     }
-    Ok(named)
+    let named = |resource: Resource| (resource.name.clone(), resource);
+    Ok(resources.into_iter().map(named).collect())
 }
 
 /// What migrations see: the bindings of the capture, those which are disabled, and the state keys which have no binding at all.

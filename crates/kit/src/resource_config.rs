@@ -50,13 +50,18 @@ impl ResourceConfig {
     }
 
     /// The configuration that discovery proposes.
-    pub(crate) fn discovered(name: &str, interval: Duration) -> Value {
+    pub(crate) fn discovered(name: &str, interval: Duration, schedule: &str) -> Value {
         let interval = SignedDuration::try_from(interval).unwrap_or(SignedDuration::MAX);
-        json!({ "name": name, "interval": interval.to_string() })
+        let mut config = json!({ "name": name, "interval": interval.to_string() });
+        if !schedule.is_empty() {
+            config["schedule"] = schedule.into();
+        }
+        config
     }
 
-    pub(crate) fn schema() -> Value {
-        json!({
+    /// Its schema, with or without a schedule.
+    pub(crate) fn schema(has_schedules: bool) -> Value {
+        let mut schema = json!({
             "type": "object",
             "title": "Resource configuration",
             "required": ["name"],
@@ -71,7 +76,7 @@ impl ResourceConfig {
                     "format": "duration",
                     "title": "Interval",
                     "description": "How long to wait between looks at a resource that has nothing new, as an ISO 8601 duration.",
-                    "default": "PT5M",
+                    "default": "PT0S",
                     "nonsensitive": true,
                 },
                 "schedule": {
@@ -79,6 +84,7 @@ impl ResourceConfig {
                     "title": "Schedule",
                     "description": "When to read the resource anew, as a cron expression. Empty for never.",
                     "default": "",
+                    "pattern": SCHEDULE_PATTERN,
                     "nonsensitive": true,
                 },
                 "_meta": {
@@ -87,9 +93,17 @@ impl ResourceConfig {
                     "description": "Written by the runtime.",
                 },
             },
-        })
+            "additionalProperties": false,
+        });
+        if !has_schedules && let Some(Value::Object(properties)) = schema.get_mut("properties") {
+            properties.remove("schedule");
+        }
+        schema
     }
 }
+
+/// For forms, which then tell of most mistakes at once: nothing, or five fields. The kit knows more when it validates.
+const SCHEDULE_PATTERN: &str = r"^([0-9A-Za-z*,/-]+(\s+[0-9A-Za-z*,/-]+){4})?$";
 
 const INTERVAL_PROBLEM: &str =
     " has an `interval` that is no duration of zero or more; write it like `PT5M` or `PT30S`";
