@@ -78,7 +78,9 @@ mod supervise;
 mod transactor;
 mod unary;
 
-pub use capture::{BoxError, Changes, FetchResult, Pages, Roster, Rows, Subtask, TaskError};
+pub use capture::{
+    Associated, BoxError, Changes, FetchResult, Opening, Pages, Roster, Rows, Subtask, TaskError,
+};
 pub use connector::Connector;
 pub use discovery::Reduction;
 #[doc(hidden)]

@@ -11,8 +11,10 @@ use staunch_protocol::RawValue;
 use staunch_protocol::json::{begin_captured, encode_response, end_captured};
 use staunch_protocol::{Response, response};
 
+use super::associated::Associated;
 use super::{FetchResult, OpenBinding, Session, TaskError};
 use crate::spool::Spool;
+use crate::transactor::Await;
 
 /// One running function: of a binding, or of one of its subtasks.
 pub(crate) struct Lane {
@@ -50,13 +52,28 @@ impl Lane {
         }
     }
 
+    /// The name of the binding at `index`, for people.
+    fn name_of(&self, index: u32) -> String {
+        let mut names = self.session.bindings.iter();
+        let found = names.find(|(_, at)| **at == index);
+        found.map_or_else(|| self.binding.name.clone(), |(name, _)| name.clone())
+    }
+
+    /// An emitter for the binding of another resource. None if that is not bound in this capture.
+    pub(crate) fn associated(&mut self, resource: &str) -> Option<Associated<'_>> {
+        let index = *self.session.bindings.get(resource)?;
+        Some(Associated { lane: self, index })
+    }
+
+    /// Captures a document for the binding at `index`, which need not be this lane's own.
     pub(crate) fn document<T: Serialize + ?Sized>(
         &mut self,
+        index: u32,
         document: &T,
     ) -> Result<(), TaskError> {
         let buffer = self.spool.buffer();
         let start = buffer.len();
-        begin_captured(self.binding.index, buffer);
+        begin_captured(index, buffer);
         let first = buffer.len();
         let problem = match crate::document::write(&mut *buffer, document) {
             Ok(()) if buffer.get(first) == Some(&b'{') => {
@@ -64,25 +81,26 @@ impl Lane {
                 return self.captured();
             }
             Ok(()) => TaskError::NotAnObject {
-                binding: self.binding.name.clone(),
+                binding: self.name_of(index),
             },
             Err(source) => TaskError::Serialize {
-                binding: self.binding.name.clone(),
+                binding: self.name_of(index),
                 source,
             },
         };
-        buffer.truncate(start); // Half a document must not be found here by the next checkpoint.
+        self.spool.buffer().truncate(start); // Half a document must not be found here by the next checkpoint.
         Err(self.fail(problem))
     }
 
-    pub(crate) fn raw(&mut self, document: &[u8]) -> Result<(), TaskError> {
+    /// As [`document`](Self::document), of what is JSON already.
+    pub(crate) fn raw(&mut self, index: u32, document: &[u8]) -> Result<(), TaskError> {
         let document = document.trim_ascii();
         if document.first() != Some(&b'{') || document.last() != Some(&b'}') {
-            let binding = self.binding.name.clone();
+            let binding = self.name_of(index);
             return Err(self.fail(TaskError::NotAnObject { binding }));
         }
         let buffer = self.spool.buffer();
-        begin_captured(self.binding.index, buffer);
+        begin_captured(index, buffer);
         append_on_one_line(document, buffer);
         end_captured(buffer);
         self.captured()
@@ -94,11 +112,12 @@ impl Lane {
         self.settle()
     }
 
-    pub(crate) fn sourced_schema(&mut self, schema: &Value) -> Result<(), TaskError> {
+    /// Says what the schema of the binding at `index` is. It is part of the next checkpoint, but awaits none.
+    pub(crate) fn sourced_schema(&mut self, index: u32, schema: &Value) -> Result<(), TaskError> {
         let schema = crate::schema::with_sourced_defaults(schema);
         let schema = to_raw_value(&schema).expect("a JSON value is JSON");
         let message = response::SourcedSchema {
-            binding: self.binding.index,
+            binding: index,
             document_schema: &schema,
         };
         encode_response(&Response::SourcedSchema(message), self.spool.buffer());
@@ -118,6 +137,16 @@ impl Lane {
 
     /// Sends what was captured since the last checkpoint, and then a checkpoint that merges `updated` into the state.
     pub(crate) async fn checkpoint(&mut self, updated: String) -> Result<(), TaskError> {
+        let until = self.binding.until;
+        self.checkpoint_until(updated, until).await
+    }
+
+    /// As [`checkpoint`](Self::checkpoint), waiting for no more than `until` whatever the resource asked for.
+    pub(crate) async fn checkpoint_until(
+        &mut self,
+        updated: String,
+        until: Await,
+    ) -> Result<(), TaskError> {
         if self.fault.is_some() {
             // What follows a failure must not be checkpointed: a document may be missing from it.
             return Err(TaskError::Closed);
@@ -125,7 +154,6 @@ impl Lane {
         let updated = RawValue::from_string(updated).expect("state patches are valid JSON");
         let messages = self.spool.take();
         self.documents = 0;
-        let until = self.binding.until;
         self.session
             .transactor
             .checkpoint(messages, &updated, true, until)

@@ -78,7 +78,8 @@ impl Rows {
     /// # Errors
     /// When it cannot be spooled.
     pub fn sourced_schema(&mut self, schema: &Value) -> Result<(), TaskError> {
-        self.0.lane.sourced_schema(schema)
+        let lane = &mut self.0.lane;
+        lane.sourced_schema(lane.binding.index, schema)
     }
 
     /// Whether the capture is to stop. A function that runs for long may then return an error: nothing of it is captured.
@@ -206,7 +207,7 @@ impl SnapshotLane {
             "_meta".into(),
             serde_json::json!({ "op": "d", "row_id": row }),
         );
-        self.lane.document(&tombstone)
+        self.lane.document(self.lane.binding.index, &tombstone)
     }
 }
 
