@@ -71,6 +71,7 @@ mod plan;
 mod requests;
 mod resource;
 mod resource_config;
+mod schedule;
 mod schema;
 mod serve;
 mod spool;

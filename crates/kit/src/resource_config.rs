@@ -1,9 +1,13 @@
 //! The configuration of a binding: which resource, and how often.
 
+mod interval;
+
 use std::time::Duration;
 
-use jiff::{SignedDuration, Span, SpanRelativeTo};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
+
+use crate::schedule::{Schedule, ScheduleError};
 
 /// A binding's configuration, as the kit reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +15,8 @@ pub(crate) struct ResourceConfig {
     pub(crate) name: String,
     /// None where the resource's own is to be used.
     pub(crate) interval: Option<Duration>,
+    /// When it is read anew. None for never.
+    pub(crate) schedule: Option<Schedule>,
 }
 
 impl ResourceConfig {
@@ -30,22 +36,31 @@ impl ResourceConfig {
         let Some(Value::String(name)) = members.get("name") else {
             return Err(wrong(" has no `name`; give it that of a resource"));
         };
-        match members.get("schedule") {
-            None | Some(Value::Null) => {}
-            Some(Value::String(schedule)) if schedule.is_empty() => {}
-            Some(_) => {
-                return Err(wrong(
-                    " has a `schedule`, which this version does not support; use `interval`",
-                ));
-            }
-        }
         let interval = match members.get("interval") {
             None | Some(Value::Null) => None,
-            Some(value) => Some(decode_interval(value).ok_or_else(|| wrong(INTERVAL_PROBLEM))?),
+            Some(value) => Some(
+                interval::decode(value)
+                    .map_err(|problem| wrong(&format!(" has an `interval` that {problem}")))?,
+            ),
+        };
+        let schedule = match members.get("schedule") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(expression)) if expression.trim().is_empty() => None,
+            Some(Value::String(expression)) => {
+                Some(expression.parse().map_err(|problem: ScheduleError| {
+                    wrong(&format!(" has a `schedule` that {problem}"))
+                })?)
+            }
+            Some(_) => {
+                return Err(wrong(
+                    " has a `schedule` that is no string; write a cron expression, or an empty string for none",
+                ));
+            }
         };
         Ok(Self {
             name: name.clone(),
             interval,
+            schedule,
         })
     }
 
@@ -105,23 +120,6 @@ impl ResourceConfig {
 /// For forms, which then tell of most mistakes at once: nothing, or five fields. The kit knows more when it validates.
 const SCHEDULE_PATTERN: &str = r"^([0-9A-Za-z*,/-]+(\s+[0-9A-Za-z*,/-]+){4})?$";
 
-const INTERVAL_PROBLEM: &str =
-    " has an `interval` that is no duration of zero or more; write it like `PT5M` or `PT30S`";
-
-/// An ISO 8601 duration, or a number of seconds.
-fn decode_interval(value: &Value) -> Option<Duration> {
-    match value {
-        Value::Number(seconds) => Duration::try_from_secs_f64(seconds.as_f64()?).ok(),
-        Value::String(text) => {
-            let span: Span = text.parse().ok()?;
-            // Days are 24 hours here: an interval has no place in any calendar.
-            let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-            Duration::try_from(duration).ok()
-        }
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +142,23 @@ mod tests {
     }
 
     #[test]
+    fn a_schedule_is_a_cron_expression_and_an_empty_one_is_none() {
+        let schedule = |json: &str| ResourceConfig::decode(0, json).map(|config| config.schedule);
+        for json in [
+            r#"{"name":"a"}"#,
+            r#"{"name":"a","schedule":null}"#,
+            r#"{"name":"a","schedule":""}"#,
+            r#"{"name":"a","schedule":" "}"#,
+        ] {
+            assert_eq!(schedule(json), Ok(None), "{json}");
+        }
+        assert_eq!(
+            schedule(r#"{"name":"a","schedule":"0 4 *  * 1"}"#),
+            Ok(Some("0 4 * * 1".parse().unwrap()))
+        );
+    }
+
+    #[test]
     fn what_is_wrong_with_a_resource_config_is_said() {
         for (json, expected) in [
             ("[]", "is not an object"),
@@ -152,10 +167,30 @@ mod tests {
                 r#"{"name":"a","intervall":"PT5M"}"#,
                 "unknown member `intervall`",
             ),
-            (r#"{"name":"a","interval":"soon"}"#, "write it like `PT5M`"),
-            (r#"{"name":"a","interval":"-PT5M"}"#, "write it like `PT5M`"),
-            (r#"{"name":"a","interval":-1}"#, "write it like `PT5M`"),
-            (r#"{"name":"a","schedule":"* * * * *"}"#, "does not support"),
+            (
+                r#"{"name":"a","interval":"soon"}"#,
+                "`interval` that is no duration; write",
+            ),
+            (
+                r#"{"name":"a","interval":"-PT5M"}"#,
+                "`interval` that is negative",
+            ),
+            (
+                r#"{"name":"a","interval":true}"#,
+                "`interval` that is no duration",
+            ),
+            (
+                r#"{"name":"a","schedule":"* * * *"}"#,
+                "`schedule` that has 4 fields; write five",
+            ),
+            (
+                r#"{"name":"a","schedule":"* 24 * * *"}"#,
+                "`schedule` that has a value that it cannot have in its hour; write",
+            ),
+            (
+                r#"{"name":"a","schedule":5}"#,
+                "`schedule` that is no string",
+            ),
         ] {
             let error = ResourceConfig::decode(3, json).unwrap_err();
             assert!(
