@@ -3,15 +3,18 @@
 use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::resource::Resource;
+use crate::schedule::Schedule;
 
 /// How documents of the same key become one, where the destination asks.
 ///
 /// # Source
 /// Capture protocol, combining (5.4) and the annotation `reduce`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Reduction {
     /// Lists are joined.
@@ -158,6 +161,11 @@ pub(crate) fn problems(resources: &[Resource]) -> Vec<String> {
                 "the connector has two resources named `{name}`; it must give each a name of its own"
             ));
         }
+        if let Err(problem) = Schedule::of(&resource.schedule) {
+            problems.push(format!(
+                "the connector gives resource `{name}` a schedule that {problem}"
+            ));
+        }
         if resource.snapshot.is_some() && !is_keyed_on_row(&resource.key) {
             problems.push(format!(
                 "snapshot resource `{name}` must be keyed on /_meta/row_id; the connector must give it such a key"
@@ -280,14 +288,15 @@ mod tests {
         let resources = [
             rows("labels").key(["/id"]),
             rows("stores").key(["/store", "/_meta/row_id"]),
-            Resource::new("labels"),
-            Resource::new(""),
+            Resource::new("labels").schedule("soon"),
+            Resource::new("").schedule("0 4 * * 1"),
         ];
         let problems = problems(&resources);
-        assert_eq!(problems.len(), 3, "{problems:?}");
+        assert_eq!(problems.len(), 4, "{problems:?}");
         for (problem, expected) in problems.iter().zip([
             "snapshot resource `labels` must be keyed on /_meta/row_id",
             "two resources named `labels`",
+            "`labels` a schedule that has 1 fields",
             "without a name",
         ]) {
             assert!(problem.contains(expected), "{problem}");

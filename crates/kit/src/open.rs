@@ -39,6 +39,7 @@ use crate::resource_config::ResourceConfig;
 use crate::schedule::{Scheduled, watch};
 use crate::spool::Spool;
 use crate::transactor::Await;
+use crate::unary;
 use fit::{check_fit, is_backfilling};
 use initialise::{Beginning, Terms, begin, clear, store};
 pub(crate) use lanes::Lanes;
@@ -366,21 +367,21 @@ fn parse_state(json: Box<RawValue>) -> Result<Node, BoxError> {
 pub(crate) fn resource_configs(
     bindings: &[CaptureBinding],
 ) -> Result<Vec<ResourceConfig>, BoxError> {
-    let decode = |(index, binding): (usize, &CaptureBinding)| {
-        ResourceConfig::decode(index, binding.resource_config.get())
-    };
-    Ok(bindings
-        .iter()
-        .enumerate()
-        .map(decode)
-        .collect::<Result<_, _>>()?)
+    let mut problems = Vec::new();
+    let mut configs = Vec::with_capacity(bindings.len());
+    for (index, binding) in bindings.iter().enumerate() {
+        match ResourceConfig::decode(index, binding.resource_config.get()) {
+            Ok(config) => configs.push(config),
+            Err(of_binding) => problems.extend(of_binding),
+        }
+    }
+    unary::refuse(problems)?;
+    Ok(configs)
 }
 
 /// The connector's resources. A name stands for one of them.
 fn by_name(resources: Vec<Resource>) -> Result<HashMap<String, Resource>, BoxError> {
-    if let Some(problem) = discovery::problems(&resources).into_iter().next() {
-        return Err(problem.into());
-    }
+    unary::refuse(discovery::problems(&resources))?;
     let named = |resource: Resource| (resource.name.clone(), resource);
     Ok(resources.into_iter().map(named).collect())
 }

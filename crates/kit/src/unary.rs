@@ -39,7 +39,11 @@ pub(crate) async fn discover<C: Connector>(
         resource_config: raw(&ResourceConfig::discovered(
             &resource.name,
             resource.interval,
-            &resource.schedule,
+            if C::HAS_SCHEDULES {
+                &resource.schedule
+            } else {
+                ""
+            },
         )),
         document_schema: raw(&resource.discovered_schema()),
         key: resource.key.clone(),
@@ -68,7 +72,12 @@ pub(crate) async fn validate<C: Connector>(
             .map_err(|of_resources| problems.extend(of_resources))
             .ok(),
     };
-    let bound = bindings(request, resources.as_deref(), &mut problems);
+    let bound = bindings(
+        request,
+        resources.as_deref(),
+        C::HAS_SCHEDULES,
+        &mut problems,
+    );
     // Last: whether the source can be reached is asked even if something else is wrong already.
     if let Some(config) = &config
         && let Err(error) = connector.check(config).await
@@ -103,6 +112,7 @@ async fn resources<C: Connector>(
 fn bindings(
     request: &request::Validate,
     resources: Option<&[Resource]>,
+    has_schedules: bool,
     problems: &mut Vec<String>,
 ) -> Vec<String> {
     let resources: Option<BTreeMap<&str, &Resource>> = resources.map(|resources| {
@@ -113,9 +123,16 @@ fn bindings(
     let mut first = BTreeMap::new();
     for (index, binding) in request.bindings.iter().enumerate() {
         let name = match ResourceConfig::decode(index, binding.resource_config.get()) {
+            Ok(config) if config.schedule.is_some() && !has_schedules => {
+                let name = config.name;
+                problems.push(format!(
+                    "binding {index}: resource `{name}` has no schedules; remove the `schedule` from its config"
+                ));
+                continue;
+            }
             Ok(config) => config.name,
-            Err(problem) => {
-                problems.push(problem);
+            Err(of_config) => {
+                problems.extend(of_config);
                 continue;
             }
         };
@@ -147,10 +164,10 @@ fn bindings(
 }
 
 /// Nothing, or one error of all that is wrong.
-fn refuse(problems: Vec<String>) -> Result<(), ServeError> {
+pub(crate) fn refuse(problems: Vec<String>) -> Result<(), BoxError> {
     match &problems[..] {
         [] => Ok(()),
-        [problem] => Err(ServeError::Connector(problem.clone())),
+        [problem] => Err(problem.clone().into()),
         several => {
             let mut message = format!("{} things are wrong:", several.len());
             for problem in several.iter().take(MANY) {
@@ -160,7 +177,7 @@ fn refuse(problems: Vec<String>) -> Result<(), ServeError> {
             if several.len() > MANY {
                 message.push_str("\n- and others; correct these first");
             }
-            Err(ServeError::Connector(message))
+            Err(message.into())
         }
     }
 }
