@@ -9,6 +9,8 @@ use staunch_protocol::oauth2::OAuth2;
 use staunch_state::Chain;
 
 use crate::capture::BoxError;
+#[cfg(feature = "http")]
+use crate::config_update::{ConfigUpdate, Rotating};
 use crate::migrate::{Migrating, Migration};
 use crate::resource::Resource;
 
@@ -77,6 +79,62 @@ pub trait Connector: Send + Sync + 'static {
     fn check(&self, config: &Self::Config) -> impl Future<Output = Result<(), BoxError>> + Send {
         let _ = config;
         async { Ok(()) }
+    }
+
+    /// The endpoint config that is to take the place of the present one, if another one is wanted: a member has moved, say. By
+    /// default none is.
+    ///
+    /// Asked when a capture is opened, before `Opened`, of the config as it is decoded and of its JSON, in which only the members are
+    /// that were given. Answer with the whole new config. The kit sorts it, has it encrypted by the service that `ENCRYPTION_URL` names,
+    /// and logs the event `configUpdate`, upon which the control plane stores it and starts the capture anew. Until then the capture goes on
+    /// with the new config: migrations and resources see that, and never the old one. A config that is as it was is no update.
+    ///
+    /// Decide only, and ask nobody: a plan calls this too, to make the plan with the config that would be; it posts nothing.
+    ///
+    /// ```
+    /// # use staunch::{BoxError, ConfigUpdate};
+    /// # use serde_json::Value;
+    /// # struct Config;
+    /// fn update_config(config: &Config, json: &Value) -> Result<Option<ConfigUpdate>, BoxError> {
+    ///     let mut json = json.clone();
+    ///     let Some(region) = json.as_object_mut().and_then(|members| members.remove("region")) else {
+    ///         return Ok(None);
+    ///     };
+    ///     json["advanced"]["region"] = region;
+    ///     Ok(Some(ConfigUpdate::new("The region is an advanced option now.", json)))
+    /// }
+    /// # let json = serde_json::json!({ "region": "eu" });
+    /// # assert!(update_config(&Config, &json)?.is_some());
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// An error ends the opening. So does a service that cannot be reached; nothing is written then.
+    #[cfg(feature = "http")]
+    fn update_config(
+        &self,
+        config: &Self::Config,
+        json: &Value,
+    ) -> Result<Option<ConfigUpdate>, BoxError> {
+        let _ = (config, json);
+        Ok(None)
+    }
+
+    /// The endpoint config with new tokens, if those that it has are about to expire. By default none.
+    ///
+    /// Asked when a capture is opened, after [`update_config`](Self::update_config) and before anything uses the config, so that migrations
+    /// and resources may ask the source. What is answered is encrypted and announced as there, in the same event, and used only then:
+    /// see [`auth`](crate::auth) for what can be lost in between. Not asked by a plan, nor to discover or to validate.
+    ///
+    /// # Errors
+    /// An error ends the opening; nothing is written then.
+    #[cfg(feature = "http")]
+    fn rotate_tokens(
+        &self,
+        rotating: &Rotating<'_, Self::Config>,
+    ) -> impl Future<Output = Result<Option<ConfigUpdate>, BoxError>> + Send {
+        let _ = rotating;
+        async { Ok(None) }
     }
 
     /// The steps that carry the state of earlier releases into today's shape, oldest first. By default none.

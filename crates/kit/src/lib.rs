@@ -51,13 +51,17 @@
 //!
 //! # Features
 //!
-//! - `http`, off by default: a client for a migration that must ask its source, in the module `http`. It compiles a C library for TLS.
+//! - `http`, off by default: a client for a migration that must ask its source, in the module `http`; and what needs one besides:
+//!   `Connector::update_config`, `Connector::rotate_tokens` and the module `auth`. It compiles a C library for TLS.
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout)]
 
+#[cfg(feature = "http")]
+pub mod auth;
 mod capture;
 mod clock;
 mod config;
+mod config_update;
 mod connector;
 mod discovery;
 mod document;
@@ -82,6 +86,8 @@ mod unary;
 pub use capture::{
     Associated, BoxError, Changes, FetchResult, Opening, Pages, Roster, Rows, Subtask, TaskError,
 };
+#[cfg(feature = "http")]
+pub use config_update::{ConfigUpdate, EncryptionError, Rotating};
 pub use connector::Connector;
 pub use discovery::Reduction;
 #[doc(hidden)]

@@ -29,7 +29,7 @@ use tracing::Instrument;
 use crate::capture::{
     BoxError, Child, Lane, OpenBinding, RosterLane, Session, TaskError, run_on_open,
 };
-use crate::config;
+use crate::config_update;
 use crate::connector::Connector;
 use crate::discovery;
 use crate::log;
@@ -87,8 +87,8 @@ pub(crate) async fn migrate<C: Connector>(
     connector: &C,
     open: &mut request::Open,
     purpose: Purpose,
+    now: Timestamp,
 ) -> Result<Migrated<C::Config>, BoxError> {
-    let config: C::Config = config::read(connector, open.capture.config.get())?;
     let configs = resource_configs(&open.capture.bindings)?;
     // Taken out of the request: it may be large, and is needed only here.
     let state = std::mem::replace(&mut open.state, RawValue::NULL.to_owned());
@@ -98,6 +98,7 @@ pub(crate) async fn migrate<C: Connector>(
         &open.capture.inactive_bindings,
         &state,
     )?;
+    let config = config_update::current(connector, &open.capture.config, purpose, now).await?;
     let migrating = Migrating {
         config: &config,
         state: &state,
@@ -138,7 +139,7 @@ pub(crate) async fn prepare<C: Connector>(
         state,
         decoded,
         planned,
-    } = migrate(connector, &mut open, Purpose::Open).await?;
+    } = migrate(connector, &mut open, Purpose::Open, now).await?;
     // The request may hold megabytes, of which nothing else is needed from here on.
     let places: Vec<(String, Vec<String>)> = open
         .capture
