@@ -3,13 +3,10 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use memchr::memchr2;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::to_raw_value;
-use staunch_protocol::RawValue;
-use staunch_protocol::json::{begin_captured, encode_response, end_captured};
-use staunch_protocol::{Response, response};
+use staunch_protocol::{Codec, EncodeError, RawValue, Response, response};
 
 use super::{FetchResult, OpenBinding, Session, TaskError};
 use crate::spool::Spool;
@@ -20,6 +17,7 @@ pub(crate) struct Lane {
     pub(crate) binding: Arc<OpenBinding>,
     pub(crate) subtask: Option<Arc<str>>,
     pub(crate) spool: Spool,
+    codec: Codec,
     /// Documents since the last checkpoint.
     pub(crate) documents: u64,
     /// The first thing that went wrong, lest a function that ignores an error of its emitter goes on.
@@ -37,6 +35,7 @@ impl Lane {
             binding: Arc::clone(binding),
             subtask,
             spool: Spool::new(&session.budget),
+            codec: session.transactor.codec(),
             documents: 0,
             fault: None,
         }
@@ -55,13 +54,11 @@ impl Lane {
         document: &T,
     ) -> Result<(), TaskError> {
         let buffer = self.spool.buffer();
-        let start = buffer.len();
-        begin_captured(self.binding.index, buffer);
-        let first = buffer.len();
+        let begun = self.codec.begin_captured(self.binding.index, buffer);
         let problem = match serde_json::to_writer(&mut *buffer, document) {
-            Ok(()) if buffer.get(first) == Some(&b'{') => {
-                end_captured(buffer);
-                return self.captured();
+            Ok(()) if buffer.get(begun.document()) == Some(&b'{') => {
+                let ended = begun.end(buffer);
+                return self.captured(ended);
             }
             Ok(()) => TaskError::NotAnObject {
                 binding: self.binding.name.clone(),
@@ -71,7 +68,7 @@ impl Lane {
                 source,
             },
         };
-        buffer.truncate(start); // Half a document must not be found here by the next checkpoint.
+        begun.undo(buffer); // Half a document must not be found here by the next checkpoint.
         Err(self.fail(problem))
     }
 
@@ -81,17 +78,33 @@ impl Lane {
             let binding = self.binding.name.clone();
             return Err(self.fail(TaskError::NotAnObject { binding }));
         }
+        self.object(document)
+    }
+
+    /// Captures JSON text that is known to be an object.
+    pub(crate) fn object(&mut self, document: &[u8]) -> Result<(), TaskError> {
         let buffer = self.spool.buffer();
-        begin_captured(self.binding.index, buffer);
-        append_on_one_line(document, buffer);
-        end_captured(buffer);
-        self.captured()
+        let appended = self
+            .codec
+            .append_captured(self.binding.index, document, buffer);
+        self.captured(appended)
     }
 
     #[inline]
-    pub(crate) fn captured(&mut self) -> Result<(), TaskError> {
-        self.documents += 1;
-        self.settle()
+    fn captured(&mut self, appended: Result<(), EncodeError>) -> Result<(), TaskError> {
+        match appended {
+            Ok(()) => {
+                self.documents += 1;
+                self.settle()
+            }
+            Err(source) => Err(self.too_long(source)),
+        }
+    }
+
+    #[cold]
+    fn too_long(&mut self, source: EncodeError) -> TaskError {
+        let binding = self.binding.name.clone();
+        self.fail(TaskError::TooLong { binding, source })
     }
 
     pub(crate) fn sourced_schema(&mut self, schema: &Value) -> Result<(), TaskError> {
@@ -100,8 +113,11 @@ impl Lane {
             binding: self.binding.index,
             document_schema: &schema,
         };
-        encode_response(&Response::SourcedSchema(message), self.spool.buffer());
-        self.settle()
+        let message = Response::SourcedSchema(message);
+        match self.codec.encode_response(&message, self.spool.buffer()) {
+            Ok(()) => self.settle(),
+            Err(source) => Err(self.too_long(source)),
+        }
     }
 
     #[inline]
@@ -175,17 +191,6 @@ pub(crate) fn state_patch(path: &[&str], value: &str) -> String {
     patch
 }
 
-/// JSON has line breaks between tokens only, never inside one, so that a blank in place of each leaves the same document.
-fn append_on_one_line(document: &[u8], out: &mut Vec<u8>) {
-    let mut rest = document;
-    while let Some(at) = memchr2(b'\n', b'\r', rest) {
-        out.extend_from_slice(&rest[..at]);
-        out.push(b' ');
-        rest = &rest[at + 1..];
-    }
-    out.extend_from_slice(rest);
-}
-
 /// A lane lent to a function. It comes home when the function drops it.
 pub(crate) struct Loan<T> {
     value: Option<T>,
@@ -246,12 +251,5 @@ mod tests {
             state_patch(&["a\"b", "inc", "refs/heads/main"], "{\"cursor\":[\"x\"]}"),
             r#"{"bindingStateV1":{"a\"b":{"inc":{"refs/heads/main":{"cursor":["x"]}}}}}"#
         );
-    }
-
-    #[test]
-    fn line_breaks_between_tokens_become_blanks() {
-        let mut out = Vec::new();
-        append_on_one_line(b"{\n  \"a\": 1,\r\n  \"b\": \"x\\ny\"\n}", &mut out);
-        assert_eq!(out, b"{   \"a\": 1,    \"b\": \"x\\ny\" }");
     }
 }
