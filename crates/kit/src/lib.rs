@@ -59,6 +59,7 @@ mod capture;
 mod clock;
 mod config;
 mod connector;
+mod document;
 #[cfg(feature = "http")]
 pub mod http;
 mod log;
@@ -76,7 +77,9 @@ mod supervise;
 mod transactor;
 mod unary;
 
-pub use capture::{BoxError, Changes, FetchResult, Pages, Roster, Rows, Subtask, TaskError};
+pub use capture::{
+    Associated, BoxError, Changes, FetchResult, Opening, Pages, Roster, Rows, Subtask, TaskError,
+};
 pub use connector::Connector;
 #[doc(hidden)]
 pub use log::silence;

@@ -12,7 +12,7 @@ mod fit;
 mod initialise;
 mod lanes;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use staunch_protocol::flow::CaptureBinding;
@@ -20,7 +20,9 @@ use staunch_protocol::{RawValue, Response, request, response};
 use staunch_state::{Binding, ConnectorState, Node, Object, Part, ResourceState};
 use tracing::Instrument;
 
-use crate::capture::{BoxError, Child, Lane, OpenBinding, RosterLane, Session, TaskError};
+use crate::capture::{
+    BoxError, Child, Lane, OpenBinding, RosterLane, Session, TaskError, run_on_open,
+};
 use crate::config;
 use crate::connector::Connector;
 use crate::log;
@@ -117,15 +119,15 @@ pub(crate) async fn prepare<C: Connector>(
         planned,
     } = migrate(connector, &mut open, Purpose::Open).await?;
     // The request may hold megabytes, of which nothing else is needed from here on.
-    let state_keys: Vec<String> = open
+    let places: Vec<(String, Vec<String>)> = open
         .capture
         .bindings
         .into_iter()
-        .map(|binding| binding.state_key)
+        .map(|binding| (binding.state_key, binding.collection.key))
         .collect();
     let mut resources = by_name(connector.resources(&config).await?)?;
     let mut bindings = Vec::with_capacity(configs.len());
-    for ((index, config), state_key) in (0..).zip(configs).zip(state_keys) {
+    for ((index, config), (state_key, key)) in (0..).zip(configs).zip(places) {
         let resource = resources.remove(&config.name).ok_or_else(|| {
             format!(
                 "resource `{}` was not found, or is bound twice; see which there are with `discover`",
@@ -140,6 +142,11 @@ pub(crate) async fn prepare<C: Connector>(
             index,
             name: config.name,
             state_key,
+            key: if resource.snapshot.is_some() {
+                key
+            } else {
+                Vec::new()
+            },
             interval: config.interval.unwrap_or(resource.interval),
             until: if resource.acknowledgements {
                 Await::Durable
@@ -157,6 +164,13 @@ pub(crate) async fn prepare<C: Connector>(
 }
 
 impl Prepared {
+    /// The index of each binding, by the name of its resource.
+    pub(crate) fn indices(&self) -> BTreeMap<String, u32> {
+        let indices = self.bindings.iter();
+        let indices = indices.map(|binding| (binding.open.name.clone(), binding.open.index));
+        indices.collect()
+    }
+
     /// Whether the runtime must say what is durable. A migration asks for it, whether or not anything else does.
     pub(crate) fn wants_acknowledgements(&self) -> bool {
         self.planned.is_some()
@@ -214,9 +228,9 @@ impl PreparedBinding {
             mut resource,
             state,
         } = self;
-        let state = initialise(session, &open, &resource, state).await?;
+        let state = Arc::new(initialise(session, &open, &resource, state).await?);
         if let Some(hook) = resource.on_open.take() {
-            hook(&state).map_err(TaskError::from_fetch)?;
+            run_on_open(hook, session, &open, &state).await?;
         }
         let typed =
             ResourceState::decode(&open.state_key, &state).map_err(|error| TaskError::State {
@@ -226,7 +240,7 @@ impl PreparedBinding {
                 problem: error.message,
             })?;
         let roster = resource.roster.take();
-        let lanes = Lanes::new(resource);
+        let lanes = Lanes::new(resource, &typed);
         let Some(roster) = roster else {
             return lanes.of_state(session, &open, &typed);
         };

@@ -1,5 +1,6 @@
 //! What a connector can capture: resources, and the functions that capture them.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +10,8 @@ use serde_json::{Map, Value, json};
 use staunch_state::{Cursor, Node, Page};
 
 use crate::capture::{
-    BackfillFn, Changes, FetchFuture, FetchResult, IncrementalFn, Pages, Roster, RosterFn, Rows,
-    SnapshotFn,
+    BackfillFn, Changes, FetchFuture, FetchResult, IncrementalFn, OnOpen, OnOpenFuture, Opening,
+    Pages, Roster, RosterFn, Rows, SnapshotFn,
 };
 
 /// How often a resource is captured, unless it or its configuration says otherwise.
@@ -54,11 +55,9 @@ pub struct Resource {
     pub(crate) snapshot: Option<Functions<SnapshotFn>>,
     pub(crate) roster: Option<RosterFn>,
     pub(crate) tombstone: Map<String, Value>,
+    pub(crate) tombstones: BTreeMap<String, Map<String, Value>>,
     pub(crate) on_open: Option<OnOpen>,
 }
-
-/// Sees the state with which a binding opens.
-pub(crate) type OnOpen = Box<dyn FnOnce(&Node) -> FetchResult + Send>;
 
 /// The functions of one strategy.
 #[derive(Clone)]
@@ -111,6 +110,7 @@ impl Resource {
             snapshot: None,
             roster: None,
             tombstone: Map::new(),
+            tombstones: BTreeMap::new(),
             on_open: None,
         }
     }
@@ -261,9 +261,22 @@ impl Resource {
         self
     }
 
-    /// Sees the binding's state, migrated and initialised, before any of its functions run. An error ends the capture.
-    pub fn on_open(mut self, hook: impl FnOnce(&Node) -> FetchResult + Send + 'static) -> Self {
-        self.on_open = Some(Box::new(hook));
+    /// As [`tombstone`](Self::tombstone), of the deletions of one subtask. Those of others have the members given there, if any.
+    pub fn tombstone_subtask(mut self, subtask: &str, members: Map<String, Value>) -> Self {
+        self.tombstones.insert(subtask.to_owned(), members);
+        self
+    }
+
+    /// Runs while the binding opens: after its state is migrated and initialised, and before any of its functions. See [`Opening`].
+    /// An error ends the capture.
+    pub fn on_open<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: FnOnce(Opening) -> Fut + Send + 'static,
+        Fut: Future<Output = FetchResult> + Send + 'static,
+    {
+        self.on_open = Some(Box::new(move |opening| {
+            Box::pin(hook(opening)) as OnOpenFuture
+        }));
         self
     }
 

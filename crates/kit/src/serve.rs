@@ -192,6 +192,7 @@ impl<C: Connector> Server<'_, C> {
         let prepared = open::prepare(self.connector, request).await?;
         let (spawn, spawned) = mpsc::channel(QUEUED_LANES);
         let session = Arc::new(Session {
+            bindings: prepared.indices(),
             transactor: self.transactor.clone(),
             clock: self.clock.clone(),
             budget: Arc::clone(&self.budget),

@@ -16,6 +16,7 @@ pub mod json;
 mod kind;
 pub mod lifecycle;
 pub mod log;
+pub mod oauth2;
 pub mod proto;
 mod read;
 pub mod request;

@@ -13,6 +13,7 @@
 //!   "backfillRequests": { "<stateKey>": true } }
 //! ```
 
+pub(crate) mod part;
 mod read;
 mod write;
 

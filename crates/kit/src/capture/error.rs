@@ -89,6 +89,24 @@ pub enum TaskError {
         /// The binding, and its subtask if it has any.
         task: String,
     },
+    /// A backfill function was to go on at no page.
+    #[error(
+        "`{task}` gave a null page; return when there is nothing more, and checkpoint the page that follows when there is"
+    )]
+    NullPage {
+        /// The binding, and its subtask if it has any.
+        task: String,
+    },
+    /// The deletions of a snapshot lack a part of the collection key.
+    #[error(
+        "a deletion of `{task}` would lack the key field {pointer} of its collection; give the resource a `tombstone` that has it"
+    )]
+    TombstoneIncomplete {
+        /// The binding, and its subtask if it has any.
+        task: String,
+        /// The member of the key.
+        pointer: String,
+    },
     /// A backfill was to begin while one is running.
     #[error("a backfill of `{task}` is in progress; ask `is_backfilling` before beginning another")]
     BackfillInProgress {

@@ -8,8 +8,10 @@ use serde_json::Value;
 use serde_json::value::to_raw_value;
 use staunch_protocol::{Codec, EncodeError, RawValue, Response, response};
 
+use super::associated::Associated;
 use super::{FetchResult, OpenBinding, Session, TaskError};
 use crate::spool::Spool;
+use crate::transactor::Await;
 
 /// One running function: of a binding, or of one of its subtasks.
 pub(crate) struct Lane {
@@ -49,74 +51,90 @@ impl Lane {
         }
     }
 
+    /// The name of the binding at `index`, for people.
+    fn name_of(&self, index: u32) -> String {
+        let mut names = self.session.bindings.iter();
+        let found = names.find(|(_, at)| **at == index);
+        found.map_or_else(|| self.binding.name.clone(), |(name, _)| name.clone())
+    }
+
+    /// An emitter for the binding of another resource. None if that is not bound in this capture.
+    pub(crate) fn associated(&mut self, resource: &str) -> Option<Associated<'_>> {
+        let index = *self.session.bindings.get(resource)?;
+        Some(Associated { lane: self, index })
+    }
+
+    /// Captures a document for the binding at `index`, which need not be this lane's own.
     pub(crate) fn document<T: Serialize + ?Sized>(
         &mut self,
+        index: u32,
         document: &T,
     ) -> Result<(), TaskError> {
         let buffer = self.spool.buffer();
-        let begun = self.codec.begin_captured(self.binding.index, buffer);
-        let problem = match serde_json::to_writer(&mut *buffer, document) {
+        let begun = self.codec.begin_captured(index, buffer);
+        let problem = match crate::document::write(&mut *buffer, document) {
             Ok(()) if buffer.get(begun.document()) == Some(&b'{') => {
                 let ended = begun.end(buffer);
-                return self.captured(ended);
+                return self.captured(index, ended);
             }
             Ok(()) => TaskError::NotAnObject {
-                binding: self.binding.name.clone(),
+                binding: self.name_of(index),
             },
             Err(source) => TaskError::Serialize {
-                binding: self.binding.name.clone(),
+                binding: self.name_of(index),
                 source,
             },
         };
-        begun.undo(buffer); // Half a document must not be found here by the next checkpoint.
+        begun.undo(self.spool.buffer()); // Half a document must not be found here by the next checkpoint.
         Err(self.fail(problem))
     }
 
-    pub(crate) fn raw(&mut self, document: &[u8]) -> Result<(), TaskError> {
+    /// As [`document`](Self::document), of what is JSON already.
+    pub(crate) fn raw(&mut self, index: u32, document: &[u8]) -> Result<(), TaskError> {
         let document = document.trim_ascii();
         if document.first() != Some(&b'{') || document.last() != Some(&b'}') {
-            let binding = self.binding.name.clone();
+            let binding = self.name_of(index);
             return Err(self.fail(TaskError::NotAnObject { binding }));
         }
-        self.object(document)
+        self.object(index, document)
     }
 
     /// Captures JSON text that is known to be an object.
-    pub(crate) fn object(&mut self, document: &[u8]) -> Result<(), TaskError> {
+    pub(crate) fn object(&mut self, index: u32, document: &[u8]) -> Result<(), TaskError> {
         let buffer = self.spool.buffer();
-        let appended = self
-            .codec
-            .append_captured(self.binding.index, document, buffer);
-        self.captured(appended)
+        let appended = self.codec.append_captured(index, document, buffer);
+        self.captured(index, appended)
     }
 
     #[inline]
-    fn captured(&mut self, appended: Result<(), EncodeError>) -> Result<(), TaskError> {
+    fn captured(&mut self, index: u32, appended: Result<(), EncodeError>) -> Result<(), TaskError> {
         match appended {
             Ok(()) => {
                 self.documents += 1;
                 self.settle()
             }
-            Err(source) => Err(self.too_long(source)),
+            Err(source) => Err(self.too_long(index, source)),
         }
     }
 
     #[cold]
-    fn too_long(&mut self, source: EncodeError) -> TaskError {
-        let binding = self.binding.name.clone();
+    fn too_long(&mut self, index: u32, source: EncodeError) -> TaskError {
+        let binding = self.name_of(index);
         self.fail(TaskError::TooLong { binding, source })
     }
 
-    pub(crate) fn sourced_schema(&mut self, schema: &Value) -> Result<(), TaskError> {
-        let schema = to_raw_value(schema).expect("a JSON value is JSON");
+    /// Says what the schema of the binding at `index` is. It is part of the next checkpoint, but awaits none.
+    pub(crate) fn sourced_schema(&mut self, index: u32, schema: &Value) -> Result<(), TaskError> {
+        let schema = crate::schema::with_sourced_defaults(schema);
+        let schema = to_raw_value(&schema).expect("a JSON value is JSON");
         let message = response::SourcedSchema {
-            binding: self.binding.index,
+            binding: index,
             document_schema: &schema,
         };
         let message = Response::SourcedSchema(message);
         match self.codec.encode_response(&message, self.spool.buffer()) {
             Ok(()) => self.settle(),
-            Err(source) => Err(self.too_long(source)),
+            Err(source) => Err(self.too_long(index, source)),
         }
     }
 
@@ -133,6 +151,16 @@ impl Lane {
 
     /// Sends what was captured since the last checkpoint, and then a checkpoint that merges `updated` into the state.
     pub(crate) async fn checkpoint(&mut self, updated: String) -> Result<(), TaskError> {
+        let until = self.binding.until;
+        self.checkpoint_until(updated, until).await
+    }
+
+    /// As [`checkpoint`](Self::checkpoint), waiting for no more than `until` whatever the resource asked for.
+    pub(crate) async fn checkpoint_until(
+        &mut self,
+        updated: String,
+        until: Await,
+    ) -> Result<(), TaskError> {
         if self.fault.is_some() {
             // What follows a failure must not be checkpointed: a document may be missing from it.
             return Err(TaskError::Closed);
@@ -140,7 +168,6 @@ impl Lane {
         let updated = RawValue::from_string(updated).expect("state patches are valid JSON");
         let messages = self.spool.take();
         self.documents = 0;
-        let until = self.binding.until;
         self.session
             .transactor
             .checkpoint(messages, &updated, true, until)

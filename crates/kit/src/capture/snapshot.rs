@@ -53,7 +53,7 @@ impl Rows {
         let this = &mut *self.0;
         let mut row = std::mem::take(&mut this.scratch);
         row.clear();
-        let result = match serde_json::to_writer(&mut row, document) {
+        let result = match crate::document::write(&mut row, document) {
             Ok(()) => this.row(&row),
             Err(source) => {
                 let binding = this.lane.binding.name.clone();
@@ -79,7 +79,8 @@ impl Rows {
     /// # Errors
     /// When it cannot be spooled.
     pub fn sourced_schema(&mut self, schema: &Value) -> Result<(), TaskError> {
-        self.0.lane.sourced_schema(schema)
+        let lane = &mut self.0.lane;
+        lane.sourced_schema(lane.binding.index, schema)
     }
 
     /// Whether the capture is to stop. A function that runs for long may then return an error: nothing of it is captured.
@@ -171,7 +172,7 @@ impl SnapshotLane {
         self.digest.write(&body);
         self.digest.write(b"}}");
         self.rows += 1;
-        self.lane.object(&body)
+        self.lane.object(self.lane.binding.index, &body)
     }
 
     /// Deletes the rows that are no more, and sends all of it if anything differs from the last snapshot.
@@ -208,7 +209,7 @@ impl SnapshotLane {
             "_meta".into(),
             serde_json::json!({ "op": "d", "row_id": row }),
         );
-        self.lane.document(&tombstone)
+        self.lane.document(self.lane.binding.index, &tombstone)
     }
 }
 
