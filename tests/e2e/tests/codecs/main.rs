@@ -51,7 +51,13 @@ fn capture(protobuf: bool) -> Vec<String> {
         }
         if keyed {
             let plan = project.staunch(&["migrate", "plan"]);
-            seen.push(plan.succeeded(&what).stdout.clone());
+            let plan = &plan.succeeded(&what).stdout;
+            // The header counts commits, and the last line the bytes of times: both differ from run to run.
+            let of_bindings = plan
+                .lines()
+                .skip(1)
+                .filter(|line| !line.starts_with("checkpoint of"));
+            seen.push(of_bindings.collect::<Vec<_>>().join("\n"));
         }
         project
             .staunch(&["run", "--until-idle", "1s"])
@@ -117,7 +123,7 @@ fn what_is_no_frame_is_a_failure_that_says_what_it_was() {
         ),
     ] {
         let project = Project::new(&[]);
-        let script = format!("printf '{output}'; exec 1>&-; cat > /dev/null");
+        let script = format!("printf '{output}'");
         let catalog = support::catalog(&["/bin/sh", "-c", &script], "interval: 1s");
         let config = "        config: {";
         let in_frames = catalog.replace(config, &format!("        protobuf: true\n{config}"));
