@@ -12,6 +12,7 @@ use staunch_protocol::{MAX_REQUEST_BYTES, Request};
 use tokio::runtime::Runtime;
 
 use crate::capture::{BoxError, error_chain};
+use crate::clock::Clock;
 use crate::connector::Connector;
 use crate::migrate::Purpose;
 use crate::{log, open};
@@ -61,7 +62,13 @@ async fn plan(
     let Request::Open(mut open) = decode_request(line)? else {
         return Err("standard input holds another request; give it an `open` request".into());
     };
-    let migrated = open::migrate(connector, &mut open, Purpose::Look { may_ask_source }).await?;
+    let migrated = open::migrate(
+        connector,
+        &mut open,
+        Purpose::Look { may_ask_source },
+        Clock::System.now(),
+    )
+    .await?;
     let mut text = match &migrated.planned {
         None => "null".to_owned(),
         Some(planned) => serde_json::to_string(&planned.plan)?,

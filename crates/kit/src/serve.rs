@@ -168,7 +168,7 @@ impl<C: Connector> Server<'_, C> {
         request: request::Open,
         mut requests: Requests,
     ) -> Result<(), ServeError> {
-        let prepared = open::prepare(self.connector, request).await?;
+        let prepared = open::prepare(self.connector, request, self.clock.now()).await?;
         let (spawn, spawned) = mpsc::channel(QUEUED_LANES);
         let session = Arc::new(Session {
             bindings: prepared.indices(),
@@ -180,7 +180,7 @@ impl<C: Connector> Server<'_, C> {
         });
         let capture = async {
             match prepared.start(&session).await {
-                Ok(lanes) => Ok(supervise::run(&session, lanes, spawned).await?),
+                Ok(started) => Ok(supervise::run(&session, started.children, spawned).await?),
                 // No acknowledgement of the migration can come any more: nothing else has begun.
                 Err(TaskError::Closed) if session.stopping.is_cancelled() => Ok(()),
                 Err(error) => Err(ServeError::from(error)),

@@ -10,6 +10,7 @@ use staunch_state::{Cursor, Node, Page, StateUpdate};
 
 use super::lane::Loan;
 use super::{Associated, BackfillFn, Lane, TaskError};
+use crate::schedule::{InProgress, Scheduled};
 
 /// What a backfill function pushes into: documents, and the page that comes next.
 ///
@@ -50,6 +51,8 @@ pub(crate) struct BackfillLane {
     has_page: bool,
     is_connector_initiated: bool,
     running: Arc<AtomicBool>,
+    /// Puts the binding's schedule off until the lane ends.
+    _in_progress: Option<InProgress>,
 }
 
 impl Pages {
@@ -141,6 +144,7 @@ impl BackfillLane {
     ) -> Self {
         running.store(true, Ordering::Release);
         Self {
+            _in_progress: lane.binding.scheduled.as_ref().map(Scheduled::backfill),
             lane,
             fetch,
             cutoff,

@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::schedule::Scheduled;
 use crate::spool::Budget;
 use crate::transactor::{Await, Transactor};
 
@@ -119,6 +120,8 @@ pub(crate) struct OpenBinding {
     /// The key of its collection, of a snapshot; nothing else asks for it.
     pub(crate) key: Vec<String>,
     pub(crate) interval: Duration,
+    /// When it is to be read anew, if it has a schedule.
+    pub(crate) scheduled: Option<Arc<Scheduled>>,
     /// For what its checkpoints are waited.
     pub(crate) until: Await,
 }

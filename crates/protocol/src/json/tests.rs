@@ -284,7 +284,7 @@ fn responses_read_by_any_of_their_members_names() {
         ),
         (
             &[r#"{"validated":{"bindings":null}}"#],
-            r#"{"validated":{}}"#,
+            r#"{"validated":{"bindings":[]}}"#,
         ),
         (
             &[r#"{"backfill_begin":{"binding":"0"}}"#],

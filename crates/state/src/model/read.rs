@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
         let (inc, unknown_inc) = self.part(object, &INC)?;
         let (backfill, unknown_backfill) = self.part(object, &BACKFILL)?;
         let (snapshot, unknown_snapshot) = self.part(object, &SNAPSHOT)?;
-        let last_initialized = self.optional(object, "last_initialized", Self::datetime)?;
+        let last_initialized = self.optional(object, "last_initialized", Self::datetime_or_utc)?;
         let is_connector_initiated =
             self.optional(object, "is_connector_initiated", Self::boolean)?;
         let known = [
@@ -194,6 +194,15 @@ impl<'a> Reader<'a> {
 
     fn datetime(&self, node: &Node) -> Result<DateTime, ModelError> {
         match node.as_leaf().and_then(DateTime::of_leaf) {
+            Some(read) => read.map_err(|error| self.error(&error)),
+            None => Err(self.no_string()),
+        }
+    }
+
+    /// As [`datetime`](Self::datetime), in UTC where no zone is written: nobody stamps a state in any other, and refusing it would
+    /// stop a capture that runs.
+    fn datetime_or_utc(&self, node: &Node) -> Result<DateTime, ModelError> {
+        match node.as_leaf().and_then(DateTime::of_leaf_or_utc) {
             Some(read) => read.map_err(|error| self.error(&error)),
             None => Err(self.no_string()),
         }
