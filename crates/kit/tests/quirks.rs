@@ -2,3 +2,6 @@
 //! what is true here instead.
 
 mod support;
+
+#[path = "quirks/open.rs"]
+mod open;
