@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use staunch::state::{Chain, Consent};
-use staunch::{BoxError, Connector, Migrating, Resource};
+use staunch::{BoxError, ConfigUpdate, Connector, Migrating, Resource};
 
 use crate::latch::Latches;
 use crate::script::Script;
@@ -43,6 +43,20 @@ impl Connector for Scenario {
         resources
             .map(|script| resources::resource(script, &self.latches))
             .collect()
+    }
+
+    fn update_config(
+        &self,
+        config: &Config,
+        json: &Value,
+    ) -> Result<Option<ConfigUpdate>, BoxError> {
+        let update = config.script()?.config_update;
+        let Some(update) = update.filter(|update| update.settings != config.settings) else {
+            return Ok(None);
+        };
+        let mut json = json.clone();
+        json["settings"] = update.settings;
+        Ok(Some(ConfigUpdate::new(update.message, json)))
     }
 
     fn migrations(&self, config: &Config) -> Chain {

@@ -21,12 +21,15 @@ pub(crate) fn resource(
     let initial = migrations::migrated_initial(&script)?;
     let mut resource = Resource::new(script.name.as_str())
         .key(script.key)
+        .interval(script.interval.unwrap_or_default())
+        .schedule(script.schedule.unwrap_or_default())
+        .schema_inference(script.schema_inference)
         .initial_state(initial);
-    if let Some(interval) = script.interval {
-        resource = resource.interval(interval);
-    }
     if let Some(schema) = script.schema {
         resource = resource.schema(schema);
+    }
+    if let Some(reduction) = script.reduction_strategy {
+        resource = resource.reduction(reduction);
     }
     if script.disable {
         resource = resource.disabled();

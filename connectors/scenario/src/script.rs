@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 use serde_json::{Map, Value};
+use staunch::Reduction;
 
 use crate::migrations::Migration;
 use crate::step::Step;
@@ -43,7 +44,7 @@ pub(crate) struct ResourceScript {
     pub(crate) schema: Option<Value>,
     #[serde(default = "yes")]
     pub(crate) schema_inference: bool,
-    pub(crate) reduction_strategy: Option<String>,
+    pub(crate) reduction_strategy: Option<Reduction>,
     #[serde(default)]
     pub(crate) disable: bool,
     #[serde(default)]

@@ -29,8 +29,9 @@ use tracing::Instrument;
 use crate::capture::{
     BoxError, Child, Lane, OpenBinding, RosterLane, Session, TaskError, run_on_open,
 };
-use crate::config;
+use crate::config_update;
 use crate::connector::Connector;
+use crate::discovery;
 use crate::log;
 use crate::migrate::{self, Definitions, Migrating, Planned, Purpose};
 use crate::resource::Resource;
@@ -38,6 +39,7 @@ use crate::resource_config::ResourceConfig;
 use crate::schedule::{Scheduled, watch};
 use crate::spool::Spool;
 use crate::transactor::Await;
+use crate::unary;
 use fit::{check_fit, is_backfilling};
 use initialise::{Beginning, Terms, begin, clear, store};
 pub(crate) use lanes::Lanes;
@@ -85,8 +87,8 @@ pub(crate) async fn migrate<C: Connector>(
     connector: &C,
     open: &mut request::Open,
     purpose: Purpose,
+    now: Timestamp,
 ) -> Result<Migrated<C::Config>, BoxError> {
-    let config: C::Config = config::decode(open.capture.config.get())?;
     let configs = resource_configs(&open.capture.bindings)?;
     // Taken out of the request: it may be large, and is needed only here.
     let state = std::mem::replace(&mut open.state, RawValue::NULL.to_owned());
@@ -96,6 +98,7 @@ pub(crate) async fn migrate<C: Connector>(
         &open.capture.inactive_bindings,
         &state,
     )?;
+    let config = config_update::current(connector, &open.capture.config, purpose, now).await?;
     let migrating = Migrating {
         config: &config,
         state: &state,
@@ -136,7 +139,7 @@ pub(crate) async fn prepare<C: Connector>(
         state,
         decoded,
         planned,
-    } = migrate(connector, &mut open, Purpose::Open).await?;
+    } = migrate(connector, &mut open, Purpose::Open, now).await?;
     // The request may hold megabytes, of which nothing else is needed from here on.
     let places: Vec<(String, Vec<String>)> = open
         .capture
@@ -365,26 +368,23 @@ fn parse_state(json: Box<RawValue>) -> Result<Node, BoxError> {
 pub(crate) fn resource_configs(
     bindings: &[CaptureBinding],
 ) -> Result<Vec<ResourceConfig>, BoxError> {
-    let decode = |(index, binding): (usize, &CaptureBinding)| {
-        ResourceConfig::decode(index, binding.resource_config.get())
-    };
-    Ok(bindings
-        .iter()
-        .enumerate()
-        .map(decode)
-        .collect::<Result<_, _>>()?)
+    let mut problems = Vec::new();
+    let mut configs = Vec::with_capacity(bindings.len());
+    for (index, binding) in bindings.iter().enumerate() {
+        match ResourceConfig::decode(index, binding.resource_config.get()) {
+            Ok(config) => configs.push(config),
+            Err(of_binding) => problems.extend(of_binding),
+        }
+    }
+    unary::refuse(problems)?;
+    Ok(configs)
 }
 
 /// The connector's resources. A name stands for one of them.
-pub(crate) fn by_name(resources: Vec<Resource>) -> Result<HashMap<String, Resource>, BoxError> {
-    let mut named = HashMap::with_capacity(resources.len());
-    for resource in resources {
-        if let Some(other) = named.insert(resource.name.clone(), resource) {
-            let problem = format!("the connector has two resources named `{}`", other.name);
-            return Err(format!("{problem}; it must give each a name of its own").into());
-        }
-    }
-    Ok(named)
+fn by_name(resources: Vec<Resource>) -> Result<HashMap<String, Resource>, BoxError> {
+    unary::refuse(discovery::problems(&resources))?;
+    let named = |resource: Resource| (resource.name.clone(), resource);
+    Ok(resources.into_iter().map(named).collect())
 }
 
 /// What migrations see: the bindings of the capture, those which are disabled, and the state keys which have no binding at all.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::schedule::{Schedule, ScheduleError};
+use crate::schedule::Schedule;
 
 /// A binding's configuration, as the kit reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,57 +21,73 @@ pub(crate) struct ResourceConfig {
 
 impl ResourceConfig {
     /// Reads the configuration of the binding at `index`. Members that the runtime adds (`_meta`) are passed over.
-    pub(crate) fn decode(index: usize, json: &str) -> Result<Self, String> {
-        let wrong = |what: &str| format!("the resource config of binding {index}{what}");
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub(crate) fn decode(index: usize, json: &str) -> Result<Self, Vec<String>> {
+        let of = |what: String| format!("the resource config of binding {index}{what}");
         let Ok(Value::Object(members)) = serde_json::from_str(json) else {
-            return Err(wrong(" is not an object; give it a `name`"));
+            return Err(vec![of(" is not an object; give it a `name`".into())]);
         };
+        let name = match members.get("name") {
+            Some(Value::String(name)) if !name.is_empty() => Some(name.clone()),
+            _ => None,
+        };
+        let mut problems = Vec::new();
+        let mut wrong = |what: String| match &name {
+            Some(name) => problems.push(of(format!(" (`{name}`) {what}"))),
+            None => problems.push(of(format!(" {what}"))),
+        };
+        if name.is_none() {
+            wrong("has no `name`; give it that of a resource".into());
+        }
         for member in members.keys() {
             if !matches!(member.as_str(), "name" | "interval" | "schedule" | "_meta") {
-                return Err(wrong(&format!(
-                    " has an unknown member `{member}`; remove it"
-                )));
+                wrong(format!("has an unknown member `{member}`; remove it"));
             }
         }
-        let Some(Value::String(name)) = members.get("name") else {
-            return Err(wrong(" has no `name`; give it that of a resource"));
-        };
         let interval = match members.get("interval") {
             None | Some(Value::Null) => None,
-            Some(value) => Some(
-                interval::decode(value)
-                    .map_err(|problem| wrong(&format!(" has an `interval` that {problem}")))?,
-            ),
+            Some(value) => interval::decode(value)
+                .map_err(|problem| wrong(format!("has an `interval` that {problem}")))
+                .ok(),
         };
         let schedule = match members.get("schedule") {
             None | Some(Value::Null) => None,
-            Some(Value::String(expression)) if expression.trim().is_empty() => None,
-            Some(Value::String(expression)) => {
-                Some(expression.parse().map_err(|problem: ScheduleError| {
-                    wrong(&format!(" has a `schedule` that {problem}"))
-                })?)
-            }
+            Some(Value::String(expression)) => Schedule::of(expression).unwrap_or_else(|problem| {
+                wrong(format!("has a `schedule` that {problem}"));
+                None
+            }),
             Some(_) => {
-                return Err(wrong(
-                    " has a `schedule` that is no string; write a cron expression, or an empty string for none",
-                ));
+                wrong(
+                    "has a `schedule` that is no string; write a cron expression, or an empty string for none".into(),
+                );
+                None
             }
         };
-        Ok(Self {
-            name: name.clone(),
-            interval,
-            schedule,
-        })
+        match name {
+            Some(name) if problems.is_empty() => Ok(Self {
+                name,
+                interval,
+                schedule,
+            }),
+            _ => Err(problems),
+        }
     }
 
     /// The configuration that discovery proposes.
-    pub(crate) fn discovered(name: &str, interval: Duration) -> Value {
+    pub(crate) fn discovered(name: &str, interval: Duration, schedule: &str) -> Value {
         let interval = SignedDuration::try_from(interval).unwrap_or(SignedDuration::MAX);
-        json!({ "name": name, "interval": interval.to_string() })
+        let mut config = json!({ "name": name, "interval": interval.to_string() });
+        if !schedule.is_empty() {
+            config["schedule"] = schedule.into();
+        }
+        config
     }
 
-    pub(crate) fn schema() -> Value {
-        json!({
+    /// Its schema, with or without a schedule.
+    pub(crate) fn schema(has_schedules: bool) -> Value {
+        let mut schema = json!({
             "type": "object",
             "title": "Resource configuration",
             "required": ["name"],
@@ -86,7 +102,7 @@ impl ResourceConfig {
                     "format": "duration",
                     "title": "Interval",
                     "description": "How long to wait between looks at a resource that has nothing new, as an ISO 8601 duration.",
-                    "default": "PT5M",
+                    "default": "PT0S",
                     "nonsensitive": true,
                 },
                 "schedule": {
@@ -94,6 +110,7 @@ impl ResourceConfig {
                     "title": "Schedule",
                     "description": "When to read the resource anew, as a cron expression. Empty for never.",
                     "default": "",
+                    "pattern": SCHEDULE_PATTERN,
                     "nonsensitive": true,
                 },
                 "_meta": {
@@ -102,9 +119,17 @@ impl ResourceConfig {
                     "description": "Written by the runtime.",
                 },
             },
-        })
+            "additionalProperties": false,
+        });
+        if !has_schedules && let Some(Value::Object(properties)) = schema.get_mut("properties") {
+            properties.remove("schedule");
+        }
+        schema
     }
 }
+
+/// For forms, which then tell of most mistakes at once: nothing, or five fields. The kit knows more when it validates.
+const SCHEDULE_PATTERN: &str = r"^\s*([0-9A-Za-z*,/-]+(\s+[0-9A-Za-z*,/-]+){4})?\s*$";
 
 #[cfg(test)]
 mod tests {
@@ -178,11 +203,40 @@ mod tests {
                 "`schedule` that is no string",
             ),
         ] {
-            let error = ResourceConfig::decode(3, json).unwrap_err();
+            let problems = ResourceConfig::decode(3, json).unwrap_err();
+            let [error] = &problems[..] else {
+                panic!("{json}: {problems:?}");
+            };
             assert!(
                 error.contains("binding 3") && error.contains(expected),
                 "{json}: {error}"
             );
+        }
+    }
+
+    #[test]
+    fn all_that_is_wrong_with_a_resource_config_is_said_at_once() {
+        let json = r#"{"name":"users","interval":"soon","schedule":"never","colour":"red"}"#;
+        let problems = ResourceConfig::decode(3, json).unwrap_err().join("\n");
+        for expected in ["`interval`", "`schedule`", "`colour`"] {
+            assert!(problems.contains(expected), "{problems}");
+        }
+        assert_eq!(
+            problems.matches("binding 3 (`users`)").count(),
+            3,
+            "{problems}"
+        );
+    }
+
+    #[test]
+    fn the_schema_has_a_schedule_only_if_the_connector_has() {
+        for has_schedules in [true, false] {
+            let schema = ResourceConfig::schema(has_schedules);
+            assert_eq!(
+                schema["properties"].get("schedule").is_some(),
+                has_schedules
+            );
+            assert_eq!(schema["additionalProperties"], json!(false));
         }
     }
 }

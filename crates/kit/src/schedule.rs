@@ -194,6 +194,14 @@ impl FromStr for Schedule {
 }
 
 impl Schedule {
+    /// The schedule that a configuration has. An empty expression is none.
+    pub(crate) fn of(expression: &str) -> Result<Option<Self>, ScheduleError> {
+        match expression.trim() {
+            "" => Ok(None),
+            expression => expression.parse().map(Some),
+        }
+    }
+
     /// When it comes round for the first time strictly after `after`. None in the last years that there are.
     pub(crate) fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         let after = TimeZone::UTC.to_datetime(after);
