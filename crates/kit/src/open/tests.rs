@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use staunch_protocol::Codec;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
@@ -79,7 +80,7 @@ async fn stopped(connector: Slow, schedule: &str, state: Value) -> (Duration, Ve
     let (began, output) = (Instant::now(), Output::default());
     let clock = Clock::Simulated(START.parse().unwrap(), began);
     let out = Box::new(output.clone());
-    let serve = crate::serve::serve_with(&connector, requests, out, clock);
+    let serve = crate::serve::serve_with(&connector, Codec::Json, requests, out, clock);
     // Until it is open time goes by as always. From then on it is paused, and goes on to the next timer whenever nothing is ready:
     // also while the thread of the output writes, for which reason that should be near where there is more to write.
     let pause = async {
