@@ -212,9 +212,9 @@ fn what_is_wrong_with_a_schedule_is_said_when_the_capture_is_validated() {
     let validate = json!({"validate": {"name": "a/b", "connectorType": "LOCAL", "config": {}, "bindings": bindings}});
     let error = Capture::run(echoing(flat(json!(100))), &[validate]).unwrap_err();
     for problem in [
-        "binding 0 has a `schedule` that has 4 fields; write five",
-        "binding 1 has a `schedule` that has a value that it cannot have in its hour; write",
-        "binding 2 has a `schedule` that never comes round",
+        "binding 0 (`u`) has a `schedule` that has 4 fields; write five",
+        "binding 1 (`u`) has a `schedule` that has a value that it cannot have in its hour; write",
+        "binding 2 (`u`) has a `schedule` that never comes round",
     ] {
         assert!(error.contains(problem), "`{problem}` in {error}");
     }
