@@ -5,8 +5,8 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use staunch::state::Chain;
-use staunch::{BoxError, ConfigUpdate, Connector, Resource};
+use staunch::state::{Chain, Consent};
+use staunch::{BoxError, ConfigUpdate, Connector, Migrating, Resource};
 
 use crate::latch::Latches;
 use crate::script::Script;
@@ -64,6 +64,13 @@ impl Connector for Scenario {
         config
             .script()
             .map(|script| migrations::chain(&script.resources))
+            .unwrap_or_default()
+    }
+
+    fn consents(&self, migrating: &Migrating<'_, Config>) -> Vec<Consent> {
+        let script = migrating.config.script();
+        script
+            .map(|script| migrations::consents(&script.resources, migrating.bindings))
             .unwrap_or_default()
     }
 

@@ -11,7 +11,8 @@ use serde::Deserialize;
 use staunch::BoxError;
 use staunch::state::transform::{custom, flat_to_keyed, flat_to_subtasks};
 use staunch::state::{
-    Binding, Chain, Cursor, Effects, Migration as Step, MigrationError, Node, Object,
+    Binding, Chain, Consent, ConsentKind, Cursor, Effects, Migration as Step, MigrationError, Node,
+    Object,
 };
 
 use crate::resources::initial_state;
@@ -67,6 +68,35 @@ pub(crate) fn migrated_initial(script: &ResourceScript) -> Result<Node, BoxError
         .clone())
 }
 
+/// Whoever writes a script means what its migrations do: that keys begin anew, and that others are given up.
+pub(crate) fn consents(resources: &[ResourceScript], bindings: &[Binding]) -> Vec<Consent> {
+    let begins_anew = |migration: &Migration| !matches!(migration, Migration::SplitCursor { .. });
+    let resources = resources
+        .iter()
+        .filter(|script| script.migrations.iter().any(begins_anew));
+    let of = |script: &ResourceScript| {
+        let bindings = bindings.iter();
+        let state_keys = bindings
+            .filter(|binding| is_of(binding, &script.name))
+            .map(|binding| binding.state_key.clone());
+        state_keys
+            .flat_map(|state_key| {
+                [ConsentKind::Backfill, ConsentKind::Skip].map(|kind| Consent {
+                    kind,
+                    state_key: state_key.clone(),
+                })
+            })
+            .collect::<Vec<_>>()
+    };
+    resources.flat_map(of).collect()
+}
+
+fn is_of(binding: &Binding, resource: &str) -> bool {
+    let config = binding.resource.as_ref().and_then(Node::as_object);
+    let name = config.and_then(|config| config.get("name")?.as_leaf()?.as_str());
+    name.as_deref() == Some(resource)
+}
+
 fn with_resource(mut chain: Chain, script: &ResourceScript) -> Chain {
     let initial = initial_state(script)
         .ok()
@@ -74,14 +104,8 @@ fn with_resource(mut chain: Chain, script: &ResourceScript) -> Chain {
         .unwrap_or_default();
     for (at, migration) in script.migrations.iter().enumerate() {
         let name = |what: &str| format!("{}-{at}-{what}", script.name);
-        let of_resource = {
-            let resource = script.name.clone();
-            move |binding: &Binding| {
-                let config = binding.resource.as_ref().and_then(Node::as_object);
-                let name = config.and_then(|config| config.get("name")?.as_leaf()?.as_str());
-                name.as_deref() == Some(&*resource)
-            }
-        };
+        let resource = script.name.clone();
+        let of_resource = move |binding: &Binding| is_of(binding, &resource);
         chain = match migration {
             Migration::SplitCursor { into } => {
                 chain.with(split_cursor(&name("split-cursor"), into).only(of_resource))

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use staunch_protocol::oauth2::OAuth2;
-use staunch_state::Chain;
+use staunch_state::{Chain, Consent};
 
 use crate::capture::BoxError;
 #[cfg(feature = "http")]
@@ -141,6 +141,16 @@ pub trait Connector: Send + Sync + 'static {
     fn migrations(&self, config: &Self::Config) -> Chain {
         let _ = config;
         Chain::new()
+    }
+
+    /// What somebody has consented to of what migrations do: that a binding starts over, that a window is read again or missed.
+    ///
+    /// By default nothing: a migration that needs consent is refused when the capture is opened. Where captures run with nobody to
+    /// ask, a connector may take the consents from its endpoint config, or give those without which it could not go on at all. Each is
+    /// for one kind of effect on one binding, and does not cover what is always a bug.
+    fn consents(&self, migrating: &Migrating<'_, Self::Config>) -> Vec<Consent> {
+        let _ = migrating;
+        Vec::new()
     }
 
     /// Carries the whole connector state into today's shape, before anything is captured.

@@ -1,7 +1,8 @@
 //! `CONNECTOR plan`: what opening a capture would do to its state, without doing it.
 //!
 //! Standard input holds the `Open` request, standard output receives the plan as JSON. The same code makes the plan as opens the
-//! capture, so what is shown is what would be sent.
+//! capture, so what is shown is what would be sent. The request is newline JSON, whatever codec the protocol is spoken in: a plan
+//! is a command that people use, too.
 
 use std::io::{Read, Write};
 use std::process::ExitCode;

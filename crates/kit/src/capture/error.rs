@@ -1,3 +1,5 @@
+use staunch_protocol::EncodeError;
+
 use super::BoxError;
 
 /// Why a task cannot go on.
@@ -16,6 +18,20 @@ pub enum TaskError {
         binding: String,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// A document, or a schema of documents, is longer than any runtime takes.
+    #[error("a document or schema of `{binding}` cannot be sent")]
+    TooLong {
+        /// Whose document.
+        binding: String,
+        /// How long it is.
+        source: EncodeError,
+    },
+    /// A response, or a checkpoint, cannot be sent: it is too long, or not what its codec needs.
+    #[error("a response cannot be sent")]
+    Unwritable {
+        /// Why not.
+        source: EncodeError,
     },
     /// A document could not be serialised.
     #[error("a document of `{binding}` cannot be written as JSON")]

@@ -3,13 +3,10 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use memchr::memchr2;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::to_raw_value;
-use staunch_protocol::RawValue;
-use staunch_protocol::json::{begin_captured, encode_response, end_captured};
-use staunch_protocol::{Response, response};
+use staunch_protocol::{Codec, EncodeError, RawValue, Response, response};
 
 use super::associated::Associated;
 use super::{FetchResult, OpenBinding, Session, TaskError};
@@ -22,6 +19,7 @@ pub(crate) struct Lane {
     pub(crate) binding: Arc<OpenBinding>,
     pub(crate) subtask: Option<Arc<str>>,
     pub(crate) spool: Spool,
+    codec: Codec,
     /// Documents since the last checkpoint.
     pub(crate) documents: u64,
     /// The first thing that went wrong, lest a function that ignores an error of its emitter goes on.
@@ -39,6 +37,7 @@ impl Lane {
             binding: Arc::clone(binding),
             subtask,
             spool: Spool::new(&session.budget),
+            codec: session.transactor.codec(),
             documents: 0,
             fault: None,
         }
@@ -72,13 +71,11 @@ impl Lane {
         document: &T,
     ) -> Result<(), TaskError> {
         let buffer = self.spool.buffer();
-        let start = buffer.len();
-        begin_captured(index, buffer);
-        let first = buffer.len();
+        let begun = self.codec.begin_captured(index, buffer);
         let problem = match crate::document::write(&mut *buffer, document) {
-            Ok(()) if buffer.get(first) == Some(&b'{') => {
-                end_captured(buffer);
-                return self.captured();
+            Ok(()) if buffer.get(begun.document()) == Some(&b'{') => {
+                let ended = begun.end(buffer);
+                return self.captured(index, ended);
             }
             Ok(()) => TaskError::NotAnObject {
                 binding: self.name_of(index),
@@ -88,7 +85,7 @@ impl Lane {
                 source,
             },
         };
-        self.spool.buffer().truncate(start); // Half a document must not be found here by the next checkpoint.
+        begun.undo(self.spool.buffer()); // Half a document must not be found here by the next checkpoint.
         Err(self.fail(problem))
     }
 
@@ -99,17 +96,31 @@ impl Lane {
             let binding = self.name_of(index);
             return Err(self.fail(TaskError::NotAnObject { binding }));
         }
+        self.object(index, document)
+    }
+
+    /// Captures JSON text that is known to be an object.
+    pub(crate) fn object(&mut self, index: u32, document: &[u8]) -> Result<(), TaskError> {
         let buffer = self.spool.buffer();
-        begin_captured(index, buffer);
-        append_on_one_line(document, buffer);
-        end_captured(buffer);
-        self.captured()
+        let appended = self.codec.append_captured(index, document, buffer);
+        self.captured(index, appended)
     }
 
     #[inline]
-    pub(crate) fn captured(&mut self) -> Result<(), TaskError> {
-        self.documents += 1;
-        self.settle()
+    fn captured(&mut self, index: u32, appended: Result<(), EncodeError>) -> Result<(), TaskError> {
+        match appended {
+            Ok(()) => {
+                self.documents += 1;
+                self.settle()
+            }
+            Err(source) => Err(self.too_long(index, source)),
+        }
+    }
+
+    #[cold]
+    fn too_long(&mut self, index: u32, source: EncodeError) -> TaskError {
+        let binding = self.name_of(index);
+        self.fail(TaskError::TooLong { binding, source })
     }
 
     /// Says what the schema of the binding at `index` is. It is part of the next checkpoint, but awaits none.
@@ -120,8 +131,11 @@ impl Lane {
             binding: index,
             document_schema: &schema,
         };
-        encode_response(&Response::SourcedSchema(message), self.spool.buffer());
-        self.settle()
+        let message = Response::SourcedSchema(message);
+        match self.codec.encode_response(&message, self.spool.buffer()) {
+            Ok(()) => self.settle(),
+            Err(source) => Err(self.too_long(index, source)),
+        }
     }
 
     #[inline]
@@ -204,17 +218,6 @@ pub(crate) fn state_patch(path: &[&str], value: &str) -> String {
     patch
 }
 
-/// JSON has line breaks between tokens only, never inside one, so that a blank in place of each leaves the same document.
-fn append_on_one_line(document: &[u8], out: &mut Vec<u8>) {
-    let mut rest = document;
-    while let Some(at) = memchr2(b'\n', b'\r', rest) {
-        out.extend_from_slice(&rest[..at]);
-        out.push(b' ');
-        rest = &rest[at + 1..];
-    }
-    out.extend_from_slice(rest);
-}
-
 /// A lane lent to a function. It comes home when the function drops it.
 pub(crate) struct Loan<T> {
     value: Option<T>,
@@ -275,12 +278,5 @@ mod tests {
             state_patch(&["a\"b", "inc", "refs/heads/main"], "{\"cursor\":[\"x\"]}"),
             r#"{"bindingStateV1":{"a\"b":{"inc":{"refs/heads/main":{"cursor":["x"]}}}}}"#
         );
-    }
-
-    #[test]
-    fn line_breaks_between_tokens_become_blanks() {
-        let mut out = Vec::new();
-        append_on_one_line(b"{\n  \"a\": 1,\r\n  \"b\": \"x\\ny\"\n}", &mut out);
-        assert_eq!(out, b"{   \"a\": 1,    \"b\": \"x\\ny\" }");
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use memchr::memmem;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use staunch_protocol::json::{begin_captured, end_captured};
+use staunch_protocol::json::begin_captured;
 use staunch_state::{DateTime, Node, Snapshot};
 use twox_hash::XxHash3_128;
 
@@ -41,6 +41,7 @@ pub(crate) struct SnapshotLane {
     rows: u64,
     digest: XxHash3_128,
     scratch: Vec<u8>,
+    scratch_line: Vec<u8>,
 }
 
 impl Rows {
@@ -104,6 +105,7 @@ impl SnapshotLane {
             rows: 0,
             digest: XxHash3_128::new(),
             scratch: Vec::new(),
+            scratch_line: Vec::new(),
         }
     }
 
@@ -163,14 +165,14 @@ impl SnapshotLane {
             let binding = self.lane.binding.name.clone();
             return Err(self.lane.fail(TaskError::NotAnObject { binding }));
         };
-        let buffer = self.lane.spool.buffer();
-        let start = buffer.len();
-        begin_captured(self.lane.binding.index, buffer);
-        buffer.extend_from_slice(&body);
-        end_captured(buffer);
-        self.digest.write(buffer[start..].trim_ascii_end()); // As a line, without its line break.
+        // As the line that it would be in JSON, without its line break, whatever codec it leaves in.
+        self.scratch_line.clear();
+        begin_captured(self.lane.binding.index, &mut self.scratch_line);
+        self.digest.write(&self.scratch_line);
+        self.digest.write(&body);
+        self.digest.write(b"}}");
         self.rows += 1;
-        self.lane.captured()
+        self.lane.object(self.lane.binding.index, &body)
     }
 
     /// Deletes the rows that are no more, and sends all of it if anything differs from the last snapshot.

@@ -95,3 +95,6 @@ pub(super) fn frame(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
