@@ -110,7 +110,10 @@ fn q03_a_number_that_json_cannot_have_fails_and_nothing_is_captured_as_null() {
         };
         for (error, documents) in [failure(changes), failure(pages), failure(rows)] {
             assert!(error.contains("cannot be written as JSON"), "{error}");
-            assert_eq!(documents, [json!({}); 0], "half a transaction was written");
+            assert!(
+                documents.is_empty(),
+                "half a transaction was written: {documents:?}"
+            );
         }
     }
 }
