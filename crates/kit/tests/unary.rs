@@ -152,7 +152,7 @@ fn validation_says_all_that_is_wrong_at_once_and_the_source_comes_last() {
     )
     .unwrap_err();
     let expected = [
-        "9 things are wrong:",
+        "10 things are wrong:",
         "binding 0 (`orders`) has an unknown member `colour`",
         "binding 0 (`orders`) has an `interval` that is no duration",
         "binding 1: the collection of snapshot resource `labels` must be keyed on /_meta/row_id",
@@ -161,6 +161,7 @@ fn validation_says_all_that_is_wrong_at_once_and_the_source_comes_last() {
         "binding 3 has no `name`",
         "binding 4: resource `labels` is bound twice, by binding 1 too",
         "binding 5 (`orders`) has a `schedule` that has 3 fields",
+        "binding 5: resource `orders` is bound twice, by binding 0 too",
         "no shop answers; see that it is open",
     ];
     let lines: Vec<&str> = error.lines().collect();
