@@ -6,6 +6,9 @@
 
 mod support;
 
+#[path = "quirks/opening.rs"]
+mod opening;
+
 use std::io::{BufRead, BufReader, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
