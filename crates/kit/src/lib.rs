@@ -55,6 +55,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout)]
 
+mod buffered;
 mod capture;
 mod clock;
 mod config;
@@ -66,16 +67,22 @@ mod migrate;
 mod open;
 mod output;
 mod plan;
+mod progress;
 mod requests;
 mod resource;
 mod resource_config;
 mod schema;
 mod serve;
+mod slots;
 mod spool;
+mod status;
+mod stop;
 mod supervise;
+mod tasks;
 mod transactor;
 mod unary;
 
+pub use buffered::{Buffered, buffered};
 pub use capture::{BoxError, Changes, FetchResult, Pages, Roster, Rows, Subtask, TaskError};
 pub use connector::Connector;
 #[doc(hidden)]

@@ -37,6 +37,7 @@ pub(crate) use lanes::Lanes;
 pub(crate) struct Prepared {
     bindings: Vec<PreparedBinding>,
     planned: Option<Planned>,
+    pub(crate) concurrent_subtasks: usize,
 }
 
 struct PreparedBinding {
@@ -123,6 +124,7 @@ pub(crate) async fn prepare<C: Connector>(
         .into_iter()
         .map(|binding| binding.state_key)
         .collect();
+    let concurrent_subtasks = connector.concurrent_subtasks(&config);
     let mut resources = by_name(connector.resources(&config).await?)?;
     let mut bindings = Vec::with_capacity(configs.len());
     for ((index, config), state_key) in (0..).zip(configs).zip(state_keys) {
@@ -153,7 +155,11 @@ pub(crate) async fn prepare<C: Connector>(
             state,
         });
     }
-    Ok(Prepared { bindings, planned })
+    Ok(Prepared {
+        bindings,
+        planned,
+        concurrent_subtasks,
+    })
 }
 
 impl Prepared {

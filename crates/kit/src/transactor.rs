@@ -96,10 +96,23 @@ impl Transactor {
     /// Writes the sequence in `messages`, and then the checkpoint that ends it.
     pub(crate) async fn checkpoint(
         &self,
+        messages: Spool,
+        updated: &RawValue,
+        merge_patch: bool,
+        until: Await,
+    ) -> Result<(), TaskError> {
+        self.checkpoint_telling(messages, updated, merge_patch, until, || {})
+            .await
+    }
+
+    /// Does the same, and calls `written` when what is left is to wait for the acknowledgement.
+    pub(crate) async fn checkpoint_telling(
+        &self,
         mut messages: Spool,
         updated: &RawValue,
         merge_patch: bool,
         until: Await,
+        written: impl FnOnce(),
     ) -> Result<(), TaskError> {
         let state = Some(response::ConnectorState {
             updated,
@@ -115,9 +128,15 @@ impl Transactor {
             Await::Durable => {
                 let (waiter, durable) = oneshot::channel();
                 self.send(messages, Some(Some(waiter))).await?;
+                written();
                 durable.await.map_err(|_| TaskError::Closed)
             }
         }
+    }
+
+    /// How many checkpoints wait for an acknowledgement.
+    pub(crate) fn pending(&self) -> usize {
+        self.lock().pending.len()
     }
 
     async fn send(

@@ -131,7 +131,8 @@ impl BackfillLane {
     }
 
     pub(crate) async fn run(mut self) -> Result<(), TaskError> {
-        while self.lane.session.pause(Duration::ZERO).await {
+        let _backfilling = self.lane.is_backfill();
+        while self.lane.turn(Duration::ZERO).await {
             self = self.invoke().await?;
             if !self.is_continued {
                 // Null removes the entry: the incremental cursor tells that this is not new.
