@@ -79,6 +79,8 @@ mod status;
 mod stop;
 mod supervise;
 mod tasks;
+#[cfg(test)]
+mod testing;
 mod transactor;
 mod unary;
 

@@ -300,9 +300,9 @@ mod tests {
     fn urgency() -> impl Strategy<Value = Urgency> {
         prop_oneof![
             3 => (0_u64..20).prop_map(Urgency::Backfill),
-            (-9_i64..20).prop_map(Urgency::DateTime),
-            (0_u64..20).prop_map(Urgency::Integer),
-            (0_u64..20).prop_map(Urgency::LastTurn),
+            1 => (-9_i64..20).prop_map(Urgency::DateTime),
+            1 => (0_u64..20).prop_map(Urgency::Integer),
+            1 => (0_u64..20).prop_map(Urgency::LastTurn),
         ]
     }
 

@@ -189,3 +189,6 @@ impl Clock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

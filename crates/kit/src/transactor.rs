@@ -78,6 +78,17 @@ impl Transactor {
         )
     }
 
+    /// One whose sequences are written by the test.
+    #[cfg(test)]
+    pub(crate) fn over(writer: mpsc::Sender<Sequence>) -> (Self, Arc<Mutex<Acknowledgements>>) {
+        let acknowledgements = Arc::default();
+        let this = Self {
+            writer,
+            acknowledgements: Arc::clone(&acknowledgements),
+        };
+        (this, acknowledgements)
+    }
+
     /// Writes one message which is no part of a sequence.
     pub(crate) async fn respond(
         &self,
