@@ -376,11 +376,12 @@ async fn a_thousand_subtasks_that_checkpoint_as_fast_as_they_can_share_the_outpu
                     emit.document(&json!({ "id": next }))?;
                     emit.checkpoint(Cursor::integer(next)).await?;
                     let now = turn.fetch_add(1, Ordering::SeqCst);
-                    let mut gaps = gaps.lock().unwrap();
-                    let (last, gap) = gaps.entry(subtask.clone()).or_default();
-                    *gap = (now - *last).max(*gap);
-                    *last = now;
-                    drop(gaps);
+                    {
+                        let mut gaps = gaps.lock().unwrap();
+                        let (last, gap) = gaps.entry(subtask.clone()).or_default();
+                        *gap = (now - *last).max(*gap);
+                        *last = now;
+                    }
                     if now >= 50_000 {
                         after(120).await;
                         break;
