@@ -67,7 +67,7 @@ fn commits(repository: &Repository, config: &Config) -> (Arc<Branches>, Resource
         .key(["/id"])
         .documents::<CommitDocument>()
         .interval(INTERVAL)
-        .on_open(move |state| claims.load(COMMITS, state));
+        .on_open(async move |opening| claims.load(COMMITS, opening.state()));
     (branches, resource)
 }
 

@@ -5,9 +5,12 @@ use std::future::Future;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use staunch_state::Chain;
+use staunch_protocol::oauth2::OAuth2;
+use staunch_state::{Chain, Consent};
 
 use crate::capture::BoxError;
+#[cfg(feature = "http")]
+use crate::config_update::{ConfigUpdate, Rotating};
 use crate::migrate::{Migrating, Migration};
 use crate::resource::Resource;
 
@@ -62,22 +65,92 @@ pub trait Connector: Send + Sync + 'static {
     /// Where its documentation is.
     const DOCUMENTATION_URL: &'static str;
 
+    /// Whether its bindings may have a schedule, by which they are read anew. If not, the form for a binding has no such member.
+    const HAS_SCHEDULES: bool = true;
+
     /// The resources that there are. May ask the source.
     fn resources(
         &self,
         config: &Self::Config,
     ) -> impl Future<Output = Result<Vec<Resource>, BoxError>> + Send;
 
-    /// Whether the source can be reached with this config. Asked when a capture is validated. By default it is taken for granted.
+    /// Whether the source can be reached with this config. Asked when a capture is validated, whatever else is wrong with it, so that
+    /// all is said at once. By default it is taken for granted.
     fn check(&self, config: &Self::Config) -> impl Future<Output = Result<(), BoxError>> + Send {
         let _ = config;
         async { Ok(()) }
+    }
+
+    /// The endpoint config that is to take the place of the present one, if another one is wanted: a member has moved, say. By
+    /// default none is.
+    ///
+    /// Asked when a capture is opened, before `Opened`, of the config as it is decoded and of its JSON, in which only the members are
+    /// that were given. Answer with the whole new config. The kit sorts it, has it encrypted by the service that `ENCRYPTION_URL` names,
+    /// and logs the event `configUpdate`, upon which the control plane stores it and starts the capture anew. Until then the capture goes on
+    /// with the new config: migrations and resources see that, and never the old one. A config that is as it was is no update.
+    ///
+    /// Decide only, and ask nobody: a plan calls this too, to make the plan with the config that would be; it posts nothing.
+    ///
+    /// ```
+    /// # use staunch::{BoxError, ConfigUpdate};
+    /// # use serde_json::Value;
+    /// # struct Config;
+    /// fn update_config(config: &Config, json: &Value) -> Result<Option<ConfigUpdate>, BoxError> {
+    ///     let mut json = json.clone();
+    ///     let Some(region) = json.as_object_mut().and_then(|members| members.remove("region")) else {
+    ///         return Ok(None);
+    ///     };
+    ///     json["advanced"]["region"] = region;
+    ///     Ok(Some(ConfigUpdate::new("The region is an advanced option now.", json)))
+    /// }
+    /// # let json = serde_json::json!({ "region": "eu" });
+    /// # assert!(update_config(&Config, &json)?.is_some());
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// An error ends the opening. So does a service that cannot be reached; nothing is written then.
+    #[cfg(feature = "http")]
+    fn update_config(
+        &self,
+        config: &Self::Config,
+        json: &Value,
+    ) -> Result<Option<ConfigUpdate>, BoxError> {
+        let _ = (config, json);
+        Ok(None)
+    }
+
+    /// The endpoint config with new tokens, if those that it has are about to expire. By default none.
+    ///
+    /// Asked when a capture is opened, after [`update_config`](Self::update_config) and before anything uses the config, so that migrations
+    /// and resources may ask the source. What is answered is encrypted and announced as there, in the same event, and used only then:
+    /// see [`auth`](crate::auth) for what can be lost in between. Not asked by a plan, nor to discover or to validate.
+    ///
+    /// # Errors
+    /// An error ends the opening; nothing is written then.
+    #[cfg(feature = "http")]
+    fn rotate_tokens(
+        &self,
+        rotating: &Rotating<'_, Self::Config>,
+    ) -> impl Future<Output = Result<Option<ConfigUpdate>, BoxError>> + Send {
+        let _ = rotating;
+        async { Ok(None) }
     }
 
     /// The steps that carry the state of earlier releases into today's shape, oldest first. By default none.
     fn migrations(&self, config: &Self::Config) -> Chain {
         let _ = config;
         Chain::new()
+    }
+
+    /// What somebody has consented to of what migrations do: that a binding starts over, that a window is read again or missed.
+    ///
+    /// By default nothing: a migration that needs consent is refused when the capture is opened. Where captures run with nobody to
+    /// ask, a connector may take the consents from its endpoint config, or give those without which it could not go on at all. Each is
+    /// for one kind of effect on one binding, and does not cover what is always a bug.
+    fn consents(&self, migrating: &Migrating<'_, Self::Config>) -> Vec<Consent> {
+        let _ = migrating;
+        Vec::new()
     }
 
     /// Carries the whole connector state into today's shape, before anything is captured.
@@ -104,5 +177,10 @@ pub trait Connector: Send + Sync + 'static {
     /// The schema of the endpoint config. By default that of [`Config`](Self::Config).
     fn config_schema(&self) -> Value {
         crate::schema::of::<Self::Config>()
+    }
+
+    /// How users obtain credentials by OAuth2, if they can. By default they cannot.
+    fn oauth2(&self) -> Option<OAuth2> {
+        None
     }
 }

@@ -1,7 +1,8 @@
-//! An HTTP client for a migration that must ask the source something first.
+//! An HTTP client for a migration that must ask the source something first, and for tokens that are rotated.
 //!
 //! Small on purpose: one request, one whole answer, no retries, no rate limits and no knowledge of a way to log in. A migration gets
-//! it from [`Migrating::http`](crate::Migrating::http), and from nowhere else: where the source may not be asked there is no client.
+//! it from [`Migrating::http`](crate::Migrating::http), the rotation of tokens from [`Rotating::http`](crate::Rotating::http), and
+//! nobody else gets one: where the source may not be asked there is no client.
 //!
 //! Every wait and every buffer has a bound. Encoded answers are not asked for, since an encoded body that is cut short may look
 //! whole. Redirects are followed on the same host only: another one has no business with the credentials of this one.
@@ -145,6 +146,8 @@ struct Draft {
     url: Url,
     headers: HeaderMap,
     body: Vec<u8>,
+    /// What of the body is no text to be shown, should the answer repeat it.
+    secrets: Vec<String>,
 }
 
 impl Request {
@@ -158,6 +161,7 @@ impl Request {
                     HeaderValue::from_static("identity"),
                 )]),
                 body: Vec::new(),
+                secrets: Vec::new(),
             }),
             // The URL itself is not shown: where it is malformed, so is what would be left out of it.
             Ok(_) => Err(HttpError::malformed(
@@ -203,6 +207,24 @@ impl Request {
         })
     }
 
+    /// Sets the body to a form of these fields, in this order, and the header `content-type` unless it is set. What they hold is
+    /// not repeated in an error.
+    pub fn form(self, fields: &[(&str, &str)]) -> Self {
+        self.change(|draft| {
+            // A query is written as a form is.
+            let mut form = Url::parse("form:").expect("it is a URL");
+            form.query_pairs_mut().extend_pairs(fields);
+            draft.body = form.query().unwrap_or_default().as_bytes().to_vec();
+            draft.secrets = fields
+                .iter()
+                .map(|(_, value)| (*value).to_owned())
+                .collect();
+            let content_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+            draft.headers.entry(CONTENT_TYPE).or_insert(content_type);
+            Ok(())
+        })
+    }
+
     fn change(mut self, change: impl FnOnce(&mut Draft) -> Result<(), HttpError>) -> Self {
         if let Ok(draft) = &mut self.draft
             && let Err(error) = change(draft)
@@ -222,8 +244,9 @@ impl Request {
             url,
             headers,
             body,
+            secrets,
         } = self.draft?;
-        let secrets = Secrets::of(&url, &headers);
+        let secrets = Secrets::of(&url, &headers, secrets);
         let asked = Asked::new(&method, &url);
         let request = self
             .client

@@ -51,15 +51,21 @@
 //!
 //! # Features
 //!
-//! - `http`, off by default: a client for a migration that must ask its source, in the module `http`. It compiles a C library for TLS.
+//! - `http`, off by default: a client for a migration that must ask its source, in the module `http`; and what needs one besides:
+//!   `Connector::update_config`, `Connector::rotate_tokens` and the module `auth`. It compiles a C library for TLS.
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout)]
 
+#[cfg(feature = "http")]
+pub mod auth;
 mod buffered;
 mod capture;
 mod clock;
 mod config;
+mod config_update;
 mod connector;
+mod discovery;
+mod document;
 #[cfg(feature = "http")]
 pub mod http;
 mod log;
@@ -71,6 +77,7 @@ mod progress;
 mod requests;
 mod resource;
 mod resource_config;
+mod schedule;
 mod schema;
 mod serve;
 mod slots;
@@ -85,14 +92,20 @@ mod transactor;
 mod unary;
 
 pub use buffered::{Buffered, buffered};
-pub use capture::{BoxError, Changes, FetchResult, Pages, Roster, Rows, Subtask, TaskError};
+pub use capture::{
+    Associated, BoxError, Changes, FetchResult, Opening, Pages, Roster, Rows, Subtask, TaskError,
+};
+#[cfg(feature = "http")]
+pub use config_update::{ConfigUpdate, EncryptionError, Rotating};
 pub use connector::Connector;
+pub use discovery::Reduction;
 #[doc(hidden)]
 pub use log::silence;
 pub use migrate::{Migrating, Migration, SourceNeeded};
 pub use requests::RequestError;
 pub use resource::Resource;
 pub use serve::{ServeError, main, serve};
+pub use staunch_protocol::oauth2::OAuth2;
 pub use staunch_state as state;
 pub use staunch_state::{Cursor, Page};
 

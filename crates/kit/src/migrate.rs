@@ -162,6 +162,7 @@ pub(crate) async fn plan<C: Connector>(
     }
     let terms = Terms {
         declared,
+        consents: connector.consents(migrating),
         ..Terms::default()
     };
     let make = match migrating.purpose {

@@ -1,9 +1,12 @@
 //! Opening a capture: from the request to running functions, in the one order that is safe.
 //!
 //! ```text
-//! Open ─► config ─► bindings ─► migrate the raw state ─► decode it ─► Opened ─► one checkpoint ─► acknowledged ─► functions
-//!         └────────────── nothing is written before all of this succeeded ─────┘
+//! Open ─► config ─► bindings ─► migrate the raw state ─► decode it ─► decide ─► Opened ─► one checkpoint ─► acknowledged ─► bindings
+//!         └───────────── nothing is written before all of this succeeded ─────────┘
 //! ```
+//!
+//! What each binding begins with is decided before anything is written, too (`initialise`). Backfills that were requested are
+//! cleared then, bindings store the state that they begin with, one after the other, and their functions run.
 //!
 //! No binding starts before the migration's checkpoint is durable: its first patch assumes the new shape, and merged into the old
 //! one it would leave a state that is half each.
@@ -12,25 +15,33 @@ mod fit;
 mod initialise;
 mod lanes;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use staunch_protocol::flow::CaptureBinding;
 use staunch_protocol::{RawValue, Response, request, response};
 use staunch_state::{Binding, ConnectorState, Node, Object, Part, ResourceState};
+use tokio::sync::Notify;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use crate::capture::{BoxError, Child, Lane, OpenBinding, RosterLane, Session, TaskError};
-use crate::config;
+use crate::capture::{
+    BoxError, Child, Lane, OpenBinding, RosterLane, Session, TaskError, run_on_open,
+};
+use crate::config_update;
 use crate::connector::Connector;
+use crate::discovery;
 use crate::log;
 use crate::migrate::{self, Definitions, Migrating, Planned, Purpose};
 use crate::resource::Resource;
 use crate::resource_config::ResourceConfig;
+use crate::schedule::{Scheduled, watch};
 use crate::spool::Spool;
 use crate::transactor::Await;
-use fit::check_fit;
-use initialise::initialise;
+use crate::unary;
+use fit::{check_fit, is_backfilling};
+use initialise::{Beginning, Terms, begin, clear, store};
 pub(crate) use lanes::Lanes;
 
 /// A capture that can be opened: all that may fail without a trace has succeeded.
@@ -38,13 +49,27 @@ pub(crate) struct Prepared {
     bindings: Vec<PreparedBinding>,
     planned: Option<Planned>,
     pub(crate) concurrent_subtasks: usize,
+    /// State keys of the bindings that are to begin anew, those which are not open among them.
+    requests: Vec<String>,
+    /// What keeps a binding from going on with its state. Said after `Opened`, as the request itself was answerable, and before
+    /// anything changes.
+    misfit: Option<TaskError>,
+    /// Told when the last backfill of a binding with a schedule has ended.
+    backfills_ended: Arc<Notify>,
 }
 
 struct PreparedBinding {
     open: Arc<OpenBinding>,
     resource: Resource,
-    /// None if it is new.
-    state: Option<Node>,
+    beginning: Beginning,
+}
+
+/// A capture that is open.
+pub(crate) struct Started {
+    /// The functions to run.
+    pub(crate) children: Vec<Child>,
+    /// Stops the capture when a schedule comes round. Ends with this, as it must not keep a capture open that is done.
+    _watch: Option<AbortOnDropHandle<()>>,
 }
 
 /// The state that a capture opens with, and what was done to it.
@@ -52,6 +77,8 @@ pub(crate) struct Migrated<C> {
     config: C,
     configs: Vec<ResourceConfig>,
     state: ConnectorState,
+    /// What the state of each binding means, under its state key.
+    decoded: Vec<(String, ResourceState)>,
     /// What will be done to the stored state, if anything.
     pub(crate) planned: Option<Planned>,
 }
@@ -61,8 +88,8 @@ pub(crate) async fn migrate<C: Connector>(
     connector: &C,
     open: &mut request::Open,
     purpose: Purpose,
+    now: Timestamp,
 ) -> Result<Migrated<C::Config>, BoxError> {
-    let config: C::Config = config::decode(open.capture.config.get())?;
     let configs = resource_configs(&open.capture.bindings)?;
     // Taken out of the request: it may be large, and is needed only here.
     let state = std::mem::replace(&mut open.state, RawValue::NULL.to_owned());
@@ -72,6 +99,7 @@ pub(crate) async fn migrate<C: Connector>(
         &open.capture.inactive_bindings,
         &state,
     )?;
+    let config = config_update::current(connector, &open.capture.config, purpose, now).await?;
     let migrating = Migrating {
         config: &config,
         state: &state,
@@ -88,20 +116,14 @@ pub(crate) async fn migrate<C: Connector>(
             .as_ref()
             .map_or(state, |planned| planned.state.clone()),
     )?;
-    if let Some(state_key) = state.backfill_requests().next() {
-        let problem = format!(
-            "a backfill of `{state_key}` is requested in the state, which this version does not support"
-        );
-        return Err(format!(
-            "{problem}; remove the request, or let the connector that made it carry it out"
-        )
-        .into());
-    }
-    state.decode()?; // A state that cannot be read is never taken for an empty one.
+    let decoded = state.decode()?; // A state that cannot be read is never taken for an empty one.
+    state.check_known(&decoded)?;
+    state.check_backfill_requests()?;
     Ok(Migrated {
         config,
         configs,
         state,
+        decoded,
         planned,
     })
 }
@@ -110,38 +132,72 @@ pub(crate) async fn migrate<C: Connector>(
 pub(crate) async fn prepare<C: Connector>(
     connector: &C,
     mut open: request::Open,
+    now: Timestamp,
 ) -> Result<Prepared, BoxError> {
     let Migrated {
         config,
         configs,
         state,
+        decoded,
         planned,
-    } = migrate(connector, &mut open, Purpose::Open).await?;
+    } = migrate(connector, &mut open, Purpose::Open, now).await?;
     // The request may hold megabytes, of which nothing else is needed from here on.
-    let state_keys: Vec<String> = open
+    let places: Vec<(String, Vec<String>)> = open
         .capture
         .bindings
         .into_iter()
-        .map(|binding| binding.state_key)
+        .map(|binding| (binding.state_key, binding.collection.key))
         .collect();
     let concurrent_subtasks = connector.concurrent_subtasks(&config);
     let mut resources = by_name(connector.resources(&config).await?)?;
+    let mut decoded: HashMap<String, ResourceState> = decoded.into_iter().collect();
+    let requests: BTreeSet<String> = state.backfill_requests().map(str::to_owned).collect();
+    let backfills_ended = Arc::new(Notify::new());
+    let mut misfit = None;
     let mut bindings = Vec::with_capacity(configs.len());
-    for ((index, config), state_key) in (0..).zip(configs).zip(state_keys) {
+    for ((index, config), (state_key, key)) in (0..).zip(configs).zip(places) {
         let resource = resources.remove(&config.name).ok_or_else(|| {
             format!(
                 "resource `{}` was not found, or is bound twice; see which there are with `discover`",
                 config.name
             )
         })?;
-        let state = state.binding(&state_key).cloned();
-        if let Some(state) = &state {
-            check_fit(&state_key, &resource, state)?;
+        let stored = state.binding(&state_key).zip(decoded.remove(&state_key));
+        let is_backfilling = stored
+            .as_ref()
+            .is_some_and(|(_, typed)| is_backfilling(&resource, typed));
+        let terms = Terms {
+            state_key: &state_key,
+            stored,
+            is_requested: requests.contains(&state_key),
+            is_backfilling,
+            schedule: config.schedule,
+            initial: &resource.initial_state,
+            now,
+        };
+        let beginning = begin(terms).map_err(|problem| unusable(&resource, &problem))?;
+        beginning
+            .typed
+            .check_known(&state_key)
+            .map_err(|problem| unusable(&resource, &problem))?;
+        if misfit.is_none() {
+            misfit = check_fit(&state_key, &resource, &beginning).err();
         }
+        let since = beginning.typed.last_initialized.as_ref();
+        let due = config
+            .schedule
+            .zip(since)
+            .and_then(|(schedule, since)| schedule.next_after(since.timestamp()));
         let open = OpenBinding {
             index,
+            scheduled: due.map(|due| Scheduled::new(&config.name, due, &backfills_ended)),
             name: config.name,
             state_key,
+            key: if resource.snapshot.is_some() {
+                key
+            } else {
+                Vec::new()
+            },
             interval: config.interval.unwrap_or(resource.interval),
             until: if resource.acknowledgements {
                 Await::Durable
@@ -152,17 +208,32 @@ pub(crate) async fn prepare<C: Connector>(
         bindings.push(PreparedBinding {
             open: Arc::new(open),
             resource,
-            state,
+            beginning,
         });
+    }
+    if planned.is_some()
+        && let Some(misfit) = misfit
+    {
+        return Err(misfit.into()); // A migration would be committed that nobody can run.
     }
     Ok(Prepared {
         bindings,
         planned,
         concurrent_subtasks,
+        requests: requests.into_iter().collect(),
+        misfit,
+        backfills_ended,
     })
 }
 
 impl Prepared {
+    /// The index of each binding, by the name of its resource.
+    pub(crate) fn indices(&self) -> BTreeMap<String, u32> {
+        let indices = self.bindings.iter();
+        let indices = indices.map(|binding| (binding.open.name.clone(), binding.open.index));
+        indices.collect()
+    }
+
     /// Whether the runtime must say what is durable. A migration asks for it, whether or not anything else does.
     pub(crate) fn wants_acknowledgements(&self) -> bool {
         self.planned.is_some()
@@ -173,7 +244,7 @@ impl Prepared {
     }
 
     /// Answers `Opened`, carries the state over, and hands out the functions to run.
-    pub(crate) async fn start(self, session: &Arc<Session>) -> Result<Vec<Child>, TaskError> {
+    pub(crate) async fn start(self, session: &Arc<Session>) -> Result<Started, TaskError> {
         let explicit_acknowledgements = self.wants_acknowledgements();
         if explicit_acknowledgements {
             session.transactor.expect_acknowledgements();
@@ -185,16 +256,37 @@ impl Prepared {
             .transactor
             .respond(&opened, Spool::new(&session.budget))
             .await?;
+        if let Some(misfit) = self.misfit {
+            return Err(misfit);
+        }
         if let Some(planned) = self.planned {
             commit_migration(session, planned).await?;
         }
+        for state_key in &self.requests {
+            clear(session, state_key).await?;
+        }
         let mut children = Vec::with_capacity(self.bindings.len());
+        let mut scheduled = Vec::new();
         for binding in self.bindings {
             let span = tracing::info_span!("binding", binding = %binding.open.name, state_key = %binding.open.state_key);
+            scheduled.extend(binding.open.scheduled.clone());
             children.extend(binding.start(session).instrument(span).await?);
         }
-        Ok(children)
+        let watch = (!scheduled.is_empty()).then(|| {
+            let (clock, stopping) = (session.clock.clone(), session.stopping.clone());
+            let watch = watch(scheduled, self.backfills_ended, clock, stopping);
+            AbortOnDropHandle::new(tokio::spawn(watch))
+        });
+        Ok(Started {
+            children,
+            _watch: watch,
+        })
     }
+}
+
+fn unusable(resource: &Resource, problem: &dyn std::error::Error) -> String {
+    let name = &resource.name;
+    format!("the initial state of resource `{name}` cannot be used: {problem}")
 }
 
 /// Sends the one checkpoint of a migration, and waits until it is durable.
@@ -213,26 +305,27 @@ async fn commit_migration(session: &Session, planned: Planned) -> Result<(), Tas
 }
 
 impl PreparedBinding {
-    /// Initialises the state if it is new, and hands out the functions to run.
+    /// Stores the state with which it begins, and hands out the functions to run.
     async fn start(self, session: &Arc<Session>) -> Result<Vec<Child>, TaskError> {
         let Self {
             open,
             mut resource,
-            state,
+            beginning:
+                Beginning {
+                    state,
+                    typed,
+                    patch,
+                    ..
+                },
         } = self;
-        let state = initialise(session, &open, &resource, state).await?;
-        if let Some(hook) = resource.on_open.take() {
-            hook(&state).map_err(TaskError::from_fetch)?;
+        if let Some(patch) = patch {
+            store(session, &open, &patch).await?;
         }
-        let typed =
-            ResourceState::decode(&open.state_key, &state).map_err(|error| TaskError::State {
-                state_key: open.state_key.clone(),
-                binding: open.name.clone(),
-                pointer: error.pointer,
-                problem: error.message,
-            })?;
+        if let Some(hook) = resource.on_open.take() {
+            run_on_open(hook, session, &open, &Arc::new(state)).await?;
+        }
         let roster = resource.roster.take();
-        let lanes = Lanes::new(resource);
+        let lanes = Lanes::new(resource, &typed);
         let Some(roster) = roster else {
             return lanes.of_state(session, &open, &typed);
         };
@@ -245,6 +338,8 @@ impl PreparedBinding {
         );
         let (session, open) = (Arc::clone(session), Arc::clone(&open));
         let name = format!("{} (roster)", open.name);
+        // Backfills of the state are in progress, though their functions have not begun.
+        let in_progress = open.scheduled.as_ref().map(Scheduled::backfill);
         // New subtasks first: what the others read may depend on what those have claimed.
         let run = async move {
             let lane = lane.call().await?;
@@ -255,6 +350,7 @@ impl PreparedBinding {
                     .await
                     .map_err(|_| TaskError::Closed)?;
             }
+            drop(in_progress);
             lane.run().await
         };
         Ok(vec![Child::new(name, run)])
@@ -275,26 +371,23 @@ fn parse_state(json: Box<RawValue>) -> Result<Node, BoxError> {
 pub(crate) fn resource_configs(
     bindings: &[CaptureBinding],
 ) -> Result<Vec<ResourceConfig>, BoxError> {
-    let decode = |(index, binding): (usize, &CaptureBinding)| {
-        ResourceConfig::decode(index, binding.resource_config.get())
-    };
-    Ok(bindings
-        .iter()
-        .enumerate()
-        .map(decode)
-        .collect::<Result<_, _>>()?)
+    let mut problems = Vec::new();
+    let mut configs = Vec::with_capacity(bindings.len());
+    for (index, binding) in bindings.iter().enumerate() {
+        match ResourceConfig::decode(index, binding.resource_config.get()) {
+            Ok(config) => configs.push(config),
+            Err(of_binding) => problems.extend(of_binding),
+        }
+    }
+    unary::refuse(problems)?;
+    Ok(configs)
 }
 
 /// The connector's resources. A name stands for one of them.
-pub(crate) fn by_name(resources: Vec<Resource>) -> Result<HashMap<String, Resource>, BoxError> {
-    let mut named = HashMap::with_capacity(resources.len());
-    for resource in resources {
-        if let Some(other) = named.insert(resource.name.clone(), resource) {
-            let problem = format!("the connector has two resources named `{}`", other.name);
-            return Err(format!("{problem}; it must give each a name of its own").into());
-        }
-    }
-    Ok(named)
+fn by_name(resources: Vec<Resource>) -> Result<HashMap<String, Resource>, BoxError> {
+    unary::refuse(discovery::problems(&resources))?;
+    let named = |resource: Resource| (resource.name.clone(), resource);
+    Ok(resources.into_iter().map(named).collect())
 }
 
 /// What migrations see: the bindings of the capture, those which are disabled, and the state keys which have no binding at all.

@@ -1,7 +1,8 @@
 //! `CONNECTOR plan`: what opening a capture would do to its state, without doing it.
 //!
 //! Standard input holds the `Open` request, standard output receives the plan as JSON. The same code makes the plan as opens the
-//! capture, so what is shown is what would be sent.
+//! capture, so what is shown is what would be sent. The request is newline JSON, whatever codec the protocol is spoken in: a plan
+//! is a command that people use, too.
 
 use std::io::{Read, Write};
 use std::process::ExitCode;
@@ -12,6 +13,7 @@ use staunch_protocol::{MAX_REQUEST_BYTES, Request};
 use tokio::runtime::Runtime;
 
 use crate::capture::{BoxError, error_chain};
+use crate::clock::Clock;
 use crate::connector::Connector;
 use crate::migrate::Purpose;
 use crate::{log, open};
@@ -61,7 +63,13 @@ async fn plan(
     let Request::Open(mut open) = decode_request(line)? else {
         return Err("standard input holds another request; give it an `open` request".into());
     };
-    let migrated = open::migrate(connector, &mut open, Purpose::Look { may_ask_source }).await?;
+    let migrated = open::migrate(
+        connector,
+        &mut open,
+        Purpose::Look { may_ask_source },
+        Clock::System.now(),
+    )
+    .await?;
     let mut text = match &migrated.planned {
         None => "null".to_owned(),
         Some(planned) => serde_json::to_string(&planned.plan)?,

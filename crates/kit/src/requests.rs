@@ -4,8 +4,7 @@
 
 use std::io::Read;
 
-use staunch_protocol::json::{DecodeError, FrameError, Lines, decode_request};
-use staunch_protocol::{MAX_REQUEST_BYTES, Request};
+use staunch_protocol::{Codec, DecodeError, FrameError, Messages, Request};
 use tokio::sync::mpsc;
 
 /// How many requests may wait. After `Open` there are but acknowledgements, which are handled as they come.
@@ -15,10 +14,10 @@ const QUEUED_REQUESTS: usize = 64;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// The line is not a request.
+    /// The line, or the frame, is not a request.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// The line is not a line.
+    /// It is no line, or no frame.
     #[error("reading requests")]
     Frame(#[from] FrameError),
 }
@@ -27,14 +26,14 @@ pub enum RequestError {
 pub(crate) type Requests = mpsc::Receiver<Result<Request, RequestError>>;
 
 /// Starts to read.
-pub(crate) fn start(input: impl Read + Send + 'static) -> Requests {
+pub(crate) fn start(codec: Codec, input: impl Read + Send + 'static) -> Requests {
     let (sender, requests) = mpsc::channel(QUEUED_REQUESTS);
     let reader = move || {
-        let mut lines = Lines::new(input, MAX_REQUEST_BYTES).accept_unterminated();
+        let mut messages = Messages::requests(codec, input);
         loop {
-            let request = match lines.next_line() {
+            let request = match messages.next_message() {
                 Ok(None) => return,
-                Ok(Some(line)) => decode_request(line).map_err(RequestError::from),
+                Ok(Some(message)) => codec.decode_request(message).map_err(RequestError::from),
                 Err(error) => Err(error.into()),
             };
             let is_last = request.is_err();

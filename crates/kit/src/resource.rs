@@ -1,17 +1,18 @@
 //! What a connector can capture: resources, and the functions that capture them.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use schemars::JsonSchema;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use staunch_state::{Cursor, Node, Page};
 
 use crate::capture::{
-    BackfillFn, Changes, FetchFuture, FetchResult, IncrementalFn, Pages, Roster, RosterFn, Rows,
-    SnapshotFn,
+    BackfillFn, Changes, FetchFuture, FetchResult, IncrementalFn, OnOpen, OnOpenFuture, Opening,
+    Pages, Roster, RosterFn, Rows, SnapshotFn,
 };
+use crate::discovery::Reduction;
 
 /// How often a resource is captured, unless it or its configuration says otherwise.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
@@ -44,8 +45,12 @@ pub struct Resource {
     pub(crate) key: Vec<String>,
     /// None for any object: thousands of resources need not each have a copy of that.
     pub(crate) schema: Option<Value>,
-    pub(crate) schema_inference: bool,
+    /// None for: if there is no schema.
+    pub(crate) schema_inference: Option<bool>,
+    pub(crate) reduction: Option<Reduction>,
     pub(crate) interval: Duration,
+    /// Empty for never.
+    pub(crate) schedule: String,
     pub(crate) initial_state: Node,
     pub(crate) is_disabled: bool,
     pub(crate) acknowledgements: bool,
@@ -54,11 +59,9 @@ pub struct Resource {
     pub(crate) snapshot: Option<Functions<SnapshotFn>>,
     pub(crate) roster: Option<RosterFn>,
     pub(crate) tombstone: Map<String, Value>,
+    pub(crate) tombstones: BTreeMap<String, Map<String, Value>>,
     pub(crate) on_open: Option<OnOpen>,
 }
-
-/// Sees the state with which a binding opens.
-pub(crate) type OnOpen = Box<dyn FnOnce(&Node) -> FetchResult + Send>;
 
 /// The functions of one strategy.
 #[derive(Clone)]
@@ -101,8 +104,10 @@ impl Resource {
             name: name.into(),
             key: Vec::new(),
             schema: None,
-            schema_inference: true,
+            schema_inference: None,
+            reduction: None,
             interval: DEFAULT_INTERVAL,
+            schedule: String::new(),
             initial_state: Node::Object(Default::default()),
             is_disabled: false,
             acknowledgements: false,
@@ -111,25 +116,20 @@ impl Resource {
             snapshot: None,
             roster: None,
             tombstone: Map::new(),
+            tombstones: BTreeMap::new(),
             on_open: None,
         }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The collection key: JSON pointers into the document. That of a snapshot holds `/_meta/row_id`.
     pub fn key<S: Into<String>>(mut self, pointers: impl IntoIterator<Item = S>) -> Self {
         self.key = pointers.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// The schema of its documents is that of `T`, and is complete: nothing is inferred.
-    pub fn documents<T: JsonSchema>(self) -> Self {
-        self.schema(crate::schema::of::<T>())
-    }
-
-    /// The schema of its documents is this one, and is complete: nothing is inferred.
-    pub fn schema(mut self, schema: Value) -> Self {
-        self.schema = Some(schema);
-        self.schema_inference = false;
         self
     }
 
@@ -142,12 +142,6 @@ impl Resource {
     /// The state with which a new binding begins: an object with any of `inc`, `backfill` and `snapshot`.
     pub fn initial_state(mut self, state: Node) -> Self {
         self.initial_state = state;
-        self
-    }
-
-    /// It is discovered disabled.
-    pub fn disabled(mut self) -> Self {
-        self.is_disabled = true;
         self
     }
 
@@ -261,28 +255,23 @@ impl Resource {
         self
     }
 
-    /// Sees the binding's state, migrated and initialised, before any of its functions run. An error ends the capture.
-    pub fn on_open(mut self, hook: impl FnOnce(&Node) -> FetchResult + Send + 'static) -> Self {
-        self.on_open = Some(Box::new(hook));
+    /// As [`tombstone`](Self::tombstone), of the deletions of one subtask. Those of others have the members given there, if any.
+    pub fn tombstone_subtask(mut self, subtask: &str, members: Map<String, Value>) -> Self {
+        self.tombstones.insert(subtask.to_owned(), members);
         self
     }
 
-    /// The schema that discovery tells of its documents.
-    pub(crate) fn discovered_schema(&self) -> Value {
-        let mut schema = self.schema.clone().unwrap_or_else(base_schema);
-        if let (true, Value::Object(schema)) = (self.schema_inference, &mut schema) {
-            schema.insert("x-infer-schema".into(), true.into());
-            let deletion = json!({
-                "properties": { "_meta": { "properties": { "op": { "const": "d" } }, "required": ["op"] } },
-                "required": ["_meta"],
-            });
-            schema.insert("if".into(), deletion);
-            schema.insert(
-                "then".into(),
-                json!({ "reduce": { "delete": true, "strategy": "merge" } }),
-            );
-        }
-        schema
+    /// Runs while the binding opens: after its state is migrated and initialised, and before any of its functions. See [`Opening`].
+    /// An error ends the capture.
+    pub fn on_open<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: FnOnce(Opening) -> Fut + Send + 'static,
+        Fut: Future<Output = FetchResult> + Send + 'static,
+    {
+        self.on_open = Some(Box::new(move |opening| {
+            Box::pin(hook(opening)) as OnOpenFuture
+        }));
+        self
     }
 }
 
@@ -308,32 +297,4 @@ where
     Fut: Future<Output = FetchResult> + Send + 'static,
 {
     Arc::new(move |emit| Box::pin(fetch(emit)) as FetchFuture)
-}
-
-/// Any object, whose `_meta` says what happened to it.
-fn base_schema() -> Value {
-    json!({
-        "type": "object",
-        "properties": {
-            "_meta": {
-                "type": "object",
-                "title": "Meta",
-                "description": "What the capture knows of the document besides the source's own members.",
-                "properties": {
-                    "op": {
-                        "type": "string",
-                        "title": "Operation",
-                        "description": "What happened: c for created, u for updated, d for deleted.",
-                        "enum": ["c", "u", "d"],
-                    },
-                    "row_id": {
-                        "type": "integer",
-                        "title": "Row",
-                        "description": "The number of the row in its snapshot, counted from zero.",
-                    },
-                },
-            },
-        },
-        "additionalProperties": true,
-    })
 }

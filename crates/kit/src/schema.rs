@@ -1,8 +1,12 @@
-//! JSON schemas from Rust types.
+//! JSON schemas: from Rust types, and those that a source tells.
+
+mod sourced;
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
+
+pub(crate) use sourced::with_sourced_defaults;
 
 /// The schema of `T`, without references: the forms that users fill in do not follow them.
 pub(crate) fn of<T: JsonSchema>() -> Value {

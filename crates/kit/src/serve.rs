@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use staunch_protocol::lifecycle::{Lifecycle, ProtocolError};
 use staunch_protocol::log::Level;
-use staunch_protocol::{Request, RequestKind, Response, request, response};
+use staunch_protocol::{Codec, Request, RequestKind, Response, request, response};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -54,6 +54,9 @@ impl From<BoxError> for ServeError {
 ///
 /// This is the whole of a connector's `main`. Standard output is the protocol; logs go to standard error. The exit code is 0 when
 /// all went well, 1 after an error, which the last log says, and 2 for a command line that is not understood.
+///
+/// `FLOW_RUNTIME_CODEC` says in what the protocol is spoken: `json`, or `proto` for protobuf. Unset, it is `json`, as runtimes
+/// speak to a local command that is not said to want protobuf. `plan` is JSON in any case.
 pub fn main(connector: impl Connector) -> ExitCode {
     log::install();
     #[cfg(feature = "http")]
@@ -67,12 +70,16 @@ pub fn main(connector: impl Connector) -> ExitCode {
     };
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let code = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => match stdout() {
-            Ok(out) => match runtime.block_on(serve(&connector, std::io::stdin(), out)) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => failed(&error_chain(&error)),
-            },
-            Err(error) => failed(&format!("standard output cannot be used: {error}")),
+        [] => match (codec(), stdout()) {
+            (Ok(codec), Ok(out)) => {
+                let serving = serve_with(&connector, codec, std::io::stdin(), out, Clock::System);
+                match runtime.block_on(serving) {
+                    Ok(()) => ExitCode::SUCCESS,
+                    Err(error) => failed(&error_chain(&error)),
+                }
+            }
+            (Err(problem), _) => failed(&problem),
+            (_, Err(error)) => failed(&format!("standard output cannot be used: {error}")),
         },
         ["plan", ref options @ ..] => plan::main(&runtime, &connector, options),
         _ => {
@@ -82,6 +89,19 @@ pub fn main(connector: impl Connector) -> ExitCode {
     };
     runtime.shutdown_background(); // The thread that reads standard input cannot be joined.
     code
+}
+
+/// The codec that the environment asks for. Whatever else it asks for would be answered in a codec that nobody reads.
+fn codec() -> Result<Codec, String> {
+    match std::env::var_os(Codec::VARIABLE) {
+        None => Ok(Codec::Json),
+        Some(name) => name.to_string_lossy().parse().map_err(|_| {
+            format!(
+                "{} is {name:?}; set it to `json` or `proto`, or leave it unset for `json`",
+                Codec::VARIABLE
+            )
+        }),
+    }
 }
 
 fn failed(message: &str) -> ExitCode {
@@ -96,7 +116,7 @@ fn stdout() -> std::io::Result<Box<dyn Write + Send>> {
     Ok(Box::new(std::fs::File::from(descriptor)))
 }
 
-/// Serves requests from `input` until there are no more.
+/// Serves requests from `input` until there are no more, in newline JSON.
 ///
 /// # Errors
 /// The first thing that went wrong. What was written until then is whole: no half message, no half sequence.
@@ -105,18 +125,19 @@ pub async fn serve(
     input: impl Read + Send + 'static,
     out: Box<dyn Write + Send>,
 ) -> Result<(), ServeError> {
-    serve_with(connector, input, out, Clock::System).await
+    serve_with(connector, Codec::Json, input, out, Clock::System).await
 }
 
 pub(crate) async fn serve_with(
     connector: &impl Connector,
+    codec: Codec,
     input: impl Read + Send + 'static,
     out: Box<dyn Write + Send>,
     clock: Clock,
 ) -> Result<(), ServeError> {
-    let (transactor, writer) = Transactor::start(out);
+    let (transactor, writer) = Transactor::start(codec, out);
     let served = Served {
-        requests: requests::start(input),
+        requests: requests::start(codec, input),
         transactor,
         signals: stop::signals(),
         clock: clock.clone(),
@@ -208,9 +229,10 @@ impl<C: Connector> Server<'_, C> {
         mut requests: Requests,
     ) -> Result<(), ServeError> {
         let status = Status::new(request.capture.bindings.len());
-        let prepared = open::prepare(self.connector, request).await?;
+        let prepared = open::prepare(self.connector, request, self.clock.now()).await?;
         let (spawn, spawned) = mpsc::channel(QUEUED_LANES);
         let session = Arc::new(Session {
+            bindings: prepared.indices(),
             transactor: self.transactor.clone(),
             clock: self.clock.clone(),
             budget: Arc::clone(&self.budget),
@@ -265,9 +287,9 @@ async fn run(
         late = supervise::deadline(session) => Err(late.error("opening the capture".into())),
     };
     match started {
-        Ok(lanes) => {
+        Ok(started) => {
             let _reports = supervise::report(session);
-            let outcome = supervise::run(session, lanes, spawned).await;
+            let outcome = supervise::run(session, started.children, spawned).await;
             log::info("capture ended", session.tasks.progress.totals());
             outcome
         }

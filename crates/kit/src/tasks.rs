@@ -363,6 +363,8 @@ pub(crate) mod tests {
             index: 0,
             name: name.into(),
             state_key: name.into(),
+            key: Vec::new(),
+            scheduled: None,
             interval: Duration::from_secs(300),
             until: Await::Written,
         })

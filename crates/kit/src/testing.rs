@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use staunch_protocol::json::decode_request;
+use staunch_protocol::Codec;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -91,7 +91,7 @@ impl Capture {
     }
 
     pub(crate) async fn send(&self, line: &str) {
-        let request = decode_request(line.as_bytes()).map_err(RequestError::from);
+        let request = Codec::Json.decode_request(line.as_bytes()).map_err(RequestError::from);
         let requests = self.requests.as_ref().expect("the input is open");
         let _ = requests.send(request).await; // It may have ended.
     }

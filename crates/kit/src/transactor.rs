@@ -5,8 +5,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use staunch_protocol::json::encode_response;
-use staunch_protocol::{RawValue, Response, response};
+use staunch_protocol::{Codec, RawValue, Response, response};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::capture::TaskError;
@@ -61,16 +60,21 @@ pub(crate) enum Await {
 /// Writes sequences whole, one at a time, and pairs checkpoints with acknowledgements.
 #[derive(Clone)]
 pub(crate) struct Transactor {
+    codec: Codec,
     writer: mpsc::Sender<Sequence>,
     acknowledgements: Arc<Mutex<Acknowledgements>>,
 }
 
 impl Transactor {
-    pub(crate) fn start(out: Box<dyn Write + Send>) -> (Self, JoinHandle<std::io::Result<()>>) {
+    pub(crate) fn start(
+        codec: Codec,
+        out: Box<dyn Write + Send>,
+    ) -> (Self, JoinHandle<std::io::Result<()>>) {
         let acknowledgements = Arc::default();
         let (writer, thread) = output::start(out, Arc::clone(&acknowledgements));
         (
             Self {
+                codec,
                 writer,
                 acknowledgements,
             },
@@ -78,15 +82,21 @@ impl Transactor {
         )
     }
 
-    /// One whose sequences are written by the test.
+    /// One whose sequences are written by the test, in JSON.
     #[cfg(test)]
     pub(crate) fn over(writer: mpsc::Sender<Sequence>) -> (Self, Arc<Mutex<Acknowledgements>>) {
         let acknowledgements = Arc::default();
         let this = Self {
+            codec: Codec::Json,
             writer,
             acknowledgements: Arc::clone(&acknowledgements),
         };
         (this, acknowledgements)
+    }
+
+    /// What messages are written in.
+    pub(crate) fn codec(&self) -> Codec {
+        self.codec
     }
 
     /// Writes one message which is no part of a sequence.
@@ -95,8 +105,13 @@ impl Transactor {
         response: &Response<'_>,
         mut spool: Spool,
     ) -> Result<(), TaskError> {
-        encode_response(response, spool.buffer());
+        self.encode(response, &mut spool)?;
         self.send(spool, None).await
+    }
+
+    fn encode(&self, response: &Response<'_>, spool: &mut Spool) -> Result<(), TaskError> {
+        let encoded = self.codec.encode_response(response, spool.buffer());
+        encoded.map_err(|source| TaskError::Unwritable { source })
     }
 
     /// Asks that checkpoints be counted from here on, as `Opened` asks the runtime to acknowledge them.
@@ -129,10 +144,8 @@ impl Transactor {
             updated,
             merge_patch,
         });
-        encode_response(
-            &Response::Checkpoint(response::Checkpoint { state }),
-            messages.buffer(),
-        );
+        let checkpoint = Response::Checkpoint(response::Checkpoint { state });
+        self.encode(&checkpoint, &mut messages)?;
         match until {
             Await::Turn => self.enqueue(messages, Some(None)).await.map(drop),
             Await::Written => self.send(messages, Some(None)).await,

@@ -1,24 +1,28 @@
 //! Answers to what is asked once: what the connector is, what there is to capture, and whether a capture would work.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 use staunch_protocol::{PROTOCOL_VERSION, RawValue, Response, request, response};
 
-use crate::capture::BoxError;
+use crate::capture::{BoxError, error_chain};
+use crate::config;
 use crate::connector::Connector;
+use crate::discovery;
 use crate::resource::Resource;
 use crate::resource_config::ResourceConfig;
 use crate::serve::ServeError;
-use crate::{config, open};
+
+/// How many problems one answer tells. A log line that is longer is cut.
+const MANY: usize = 50;
 
 pub(crate) fn spec<C: Connector>(connector: &C) -> Response<'static> {
     Response::Spec(response::Spec {
         protocol: PROTOCOL_VERSION,
         config_schema: raw(&connector.config_schema()),
-        resource_config_schema: raw(&ResourceConfig::schema()),
+        resource_config_schema: raw(&ResourceConfig::schema(C::HAS_SCHEDULES)),
         documentation_url: C::DOCUMENTATION_URL.to_owned(),
-        oauth2: None,
+        oauth2: connector.oauth2().map(|oauth2| oauth2.to_raw()),
         resource_path_pointers: vec!["/name".to_owned()],
     })
 }
@@ -27,13 +31,19 @@ pub(crate) async fn discover<C: Connector>(
     connector: &C,
     request: &request::Discover,
 ) -> Result<Response<'static>, ServeError> {
-    let config: C::Config = config::decode(request.config.get()).map_err(BoxError::from)?;
+    let config = config::read(connector, request.config.get()).map_err(BoxError::from)?;
     let resources = connector.resources(&config).await?;
+    refuse(discovery::problems(&resources))?;
     let discovered = |resource: &Resource| response::DiscoveredBinding {
         recommended_name: resource.name.clone(),
         resource_config: raw(&ResourceConfig::discovered(
             &resource.name,
             resource.interval,
+            if C::HAS_SCHEDULES {
+                &resource.schedule
+            } else {
+                ""
+            },
         )),
         document_schema: raw(&resource.discovered_schema()),
         key: resource.key.clone(),
@@ -46,54 +56,130 @@ pub(crate) async fn discover<C: Connector>(
     }))
 }
 
-/// Answers with resource paths, or with all that is wrong at once.
+/// Answers with resource paths, or with all that is wrong at once: with the endpoint config, with the bindings, and with the source.
 pub(crate) async fn validate<C: Connector>(
     connector: &C,
     request: &request::Validate,
 ) -> Result<Response<'static>, ServeError> {
-    let config: C::Config = config::decode(request.config.get()).map_err(BoxError::from)?;
-    connector.check(&config).await?;
-    let resources = open::by_name(connector.resources(&config).await?)?;
     let mut problems = Vec::new();
-    let mut bindings = Vec::new();
-    let mut bound = BTreeSet::new();
-    for (index, binding) in request.bindings.iter().enumerate() {
-        let name = match ResourceConfig::decode(index, binding.resource_config.get()) {
-            Ok(config) => config.name,
-            Err(problem) => {
-                problems.push(problem);
-                continue;
-            }
-        };
-        match resources.get(&name) {
-            None => problems.push(format!(
-                "resource `{name}` was not found; see which there are with `discover`"
-            )),
-            Some(resource) => problems.extend(key_problem(resource, &binding.collection.key)),
+    let config = config::read(connector, request.config.get())
+        .map_err(|error| problems.push(error.to_string()))
+        .ok();
+    let resources = match &config {
+        None => None, // Which there are depends on it.
+        Some(config) => resources(connector, config)
+            .await
+            .map_err(|of_resources| problems.extend(of_resources))
+            .ok(),
+    };
+    let bound = bindings(
+        request,
+        resources.as_deref(),
+        C::HAS_SCHEDULES,
+        &mut problems,
+    );
+    // Last: whether the source can be reached is asked even if something else is wrong already.
+    if let Some(config) = &config
+        && let Err(error) = connector.check(config).await
+    {
+        let problem = error_chain(&*error);
+        if !problems.contains(&problem) {
+            problems.push(problem); // The connector's resources may have met with the same.
         }
-        if !bound.insert(name.clone()) {
-            problems.push(format!("resource `{name}` is bound twice; bind it once"));
-        }
-        bindings.push(response::ValidatedBinding {
-            resource_path: vec![name],
-        });
     }
-    match problems.is_empty() {
-        true => Ok(Response::Validated(response::Validated { bindings })),
-        false => Err(ServeError::Connector(problems.join("\n"))),
+    refuse(problems)?;
+    let path = |name: String| response::ValidatedBinding {
+        resource_path: vec![name],
+    };
+    Ok(Response::Validated(response::Validated {
+        bindings: bound.into_iter().map(path).collect(),
+    }))
+}
+
+async fn resources<C: Connector>(
+    connector: &C,
+    config: &C::Config,
+) -> Result<Vec<Resource>, Vec<String>> {
+    let resources = connector.resources(config).await;
+    let resources = resources.map_err(|error| vec![error_chain(&*error)])?;
+    match discovery::problems(&resources) {
+        problems if problems.is_empty() => Ok(resources),
+        problems => Err(problems),
     }
 }
 
-/// A snapshot's rows are told apart by their number alone.
-fn key_problem(resource: &Resource, key: &[String]) -> Option<String> {
-    let must_be_row =
-        resource.snapshot.is_some() && !key.iter().any(|pointer| pointer == "/_meta/row_id");
-    must_be_row.then(|| {
-        format!(
-            "the collection of snapshot resource `{}` must be keyed on /_meta/row_id",
-            resource.name
-        )
-    })
+/// The names of the resources that are bound, as far as nothing is wrong with them.
+fn bindings(
+    request: &request::Validate,
+    resources: Option<&[Resource]>,
+    has_schedules: bool,
+    problems: &mut Vec<String>,
+) -> Vec<String> {
+    let resources: Option<BTreeMap<&str, &Resource>> = resources.map(|resources| {
+        let named = |resource| (Resource::name(resource), resource);
+        resources.iter().map(named).collect()
+    });
+    let mut names = Vec::with_capacity(request.bindings.len());
+    let mut first = BTreeMap::new();
+    for (index, binding) in request.bindings.iter().enumerate() {
+        let name = match ResourceConfig::decode(index, binding.resource_config.get()) {
+            Ok(config) if config.schedule.is_some() && !has_schedules => {
+                let name = config.name;
+                problems.push(format!(
+                    "binding {index}: resource `{name}` has no schedules; remove the `schedule` from its config"
+                ));
+                continue;
+            }
+            Ok(config) => config.name,
+            Err(of_config) => {
+                problems.extend(of_config);
+                continue;
+            }
+        };
+        let mut wrong = |what: String| problems.push(format!("binding {index}: {what}"));
+        if let Some(resources) = &resources {
+            match resources.get(&*name) {
+                None => wrong(format!(
+                    "resource `{name}` was not found; see which there are with `discover`"
+                )),
+                Some(resource) if resource.snapshot.is_some() => {
+                    if !discovery::is_keyed_on_row(&binding.collection.key) {
+                        wrong(format!(
+                            "the collection of snapshot resource `{name}` must be keyed on /_meta/row_id; add that to its key"
+                        ));
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        match first.get(&name) {
+            Some(first) => wrong(format!(
+                "resource `{name}` is bound twice, by binding {first} too; bind it once"
+            )),
+            None => drop(first.insert(name.clone(), index)),
+        }
+        names.push(name);
+    }
+    names
+}
+
+/// Nothing, or one error of all that is wrong.
+pub(crate) fn refuse(problems: Vec<String>) -> Result<(), BoxError> {
+    match &problems[..] {
+        [] => Ok(()),
+        [problem] => Err(problem.clone().into()),
+        several => {
+            let mut message = format!("{} things are wrong:", several.len());
+            for problem in several.iter().take(MANY) {
+                message.push_str("\n- ");
+                message.push_str(problem);
+            }
+            if several.len() > MANY {
+                message.push_str("\n- and others; correct these first");
+            }
+            Err(message.into())
+        }
+    }
 }
 
 fn raw(value: &Value) -> Box<RawValue> {

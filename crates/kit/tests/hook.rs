@@ -123,7 +123,7 @@ fn the_whole_state_is_replaced_only_where_a_step_asks_for_that_by_its_name() {
     let of_b = format!(r#""b":{{"inc":{{"cursor":8}},{STAMP}}}"#);
     let state = |old: &str| {
         format!(
-            r#"{{"bindingStateV1":{{"a":{{"inc":{{"cursor":7}},{old}{STAMP}}},{of_b}}},"token":"t"}}"#
+            r#"{{"bindingStateV1":{{"a":{{"inc":{{"cursor":7}},{old}{STAMP}}},{of_b}}},"refresh_token":"t"}}"#
         )
     };
     let bindings = [binding("a"), binding("b")];
@@ -132,7 +132,7 @@ fn the_whole_state_is_replaced_only_where_a_step_asks_for_that_by_its_name() {
     let (update, is_merge_patch) = update_of(&ended.lines[1]);
     assert!(!is_merge_patch);
     let whole = format!(
-        r#"{{"bindingStateV1":{{"a":{{"inc":{{"main":{{"cursor":7}}}},{STAMP}}},"b":{{"inc":{{"main":{{"cursor":8}}}},{STAMP}}}}},"token":"t"}}"#
+        r#"{{"bindingStateV1":{{"a":{{"inc":{{"main":{{"cursor":7}}}},{STAMP}}},"b":{{"inc":{{"main":{{"cursor":8}}}},{STAMP}}}}},"refresh_token":"t"}}"#
     );
     assert_eq!(
         update, whole,
@@ -269,9 +269,9 @@ fn a_plan_has_byte_for_byte_the_update_that_opening_sends() {
         ),
         ("backfill", "keyed", bare(&format!(r#""a":{paging}"#)), true),
         (
-            "unknown members",
+            "members that no migration is about",
             "keyed",
-            r#"{"later":{"n":1e400},"bindingStateV1":{"a":{"z":[1, 2],"inc":{"cursor":7},"y":-0.0}}}"#.to_owned(),
+            r#"{"refresh_token":{"n":1e400},"bindingStateV1":{"a":{"archived":{"z":[1, 2],"y":-0.0},"inc":{"cursor":7}}}}"#.to_owned(),
             true,
         ),
         (
@@ -284,7 +284,7 @@ fn a_plan_has_byte_for_byte_the_update_that_opening_sends() {
             "replaced",
             "replaces",
             bare(
-                r#""a":{"inc":{"cursor":7},"old":[1.0, 2],"kept":123456789012345678901234567890}"#,
+                r#""a":{"inc":{"cursor":7},"old":[1.0, 2],"archived":123456789012345678901234567890}"#,
             ),
             true,
         ),

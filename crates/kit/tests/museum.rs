@@ -264,8 +264,8 @@ fn m12_a_state_that_cannot_be_carried_over_ends_the_process_and_is_never_taken_f
         (
             "a backfill is asked for in a way that is not known",
             "keyed",
-            r#"{"backfillRequests":{"a":true}}"#.into(),
-            &["`a`", "; "],
+            r#"{"backfillRequests":{"a":1}}"#.into(),
+            &["`/backfillRequests/a`", "; "],
         ),
     ];
     for (what, chain, state, expected) in cases {

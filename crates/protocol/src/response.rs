@@ -147,12 +147,8 @@ debug_hiding!(DiscoveredBinding {
 /// The configuration works.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Validated {
-    /// As many as were asked about, in their order.
-    #[serde(
-        default,
-        deserialize_with = "read::messages",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    /// As many as were asked about, in their order. Always written: none is an answer, too.
+    #[serde(default, deserialize_with = "read::messages")]
     pub bindings: Vec<ValidatedBinding>,
 }
 

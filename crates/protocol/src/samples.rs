@@ -8,7 +8,88 @@ use proptest::prelude::*;
 use serde_json::value::RawValue;
 
 use crate::flow::*;
+use crate::proto::tables::{
+    INFERENCE, JOURNAL_SPEC, Kind, Message, NETWORK_PORT, OAUTH2, SHARD_SPEC,
+};
 use crate::{Request, Response, request, response};
+
+/// Text of the members that are JSON text here, and messages in protobuf.
+pub(crate) type Embedded = fn(&'static Message) -> BoxedStrategy<Box<RawValue>>;
+
+/// Any JSON: no reader of JSON looks inside.
+pub(crate) fn as_it_comes(_: &'static Message) -> BoxedStrategy<Box<RawValue>> {
+    set_json()
+}
+
+/// The message that it is in protobuf, as it is read from there.
+pub(crate) fn as_a_message(message: &'static Message) -> BoxedStrategy<Box<RawValue>> {
+    message_json(message)
+        .prop_map(|text| RawValue::from_string(text).unwrap())
+        .boxed()
+}
+
+fn message_json(message: &'static Message) -> BoxedStrategy<String> {
+    let members: Vec<_> = message
+        .fields
+        .iter()
+        .map(|field| option::of(value_json(field.kind)))
+        .collect();
+    members
+        .prop_map(|values| {
+            let members = message.fields.iter().zip(values);
+            let members: Vec<String> = members
+                .filter_map(|(field, value)| Some(format!("\"{}\":{}", field.name, value?)))
+                .collect();
+            format!("{{{}}}", members.join(","))
+        })
+        .boxed()
+}
+
+/// No defaults, which are left out.
+fn value_json(kind: Kind) -> BoxedStrategy<String> {
+    let quoted = || "[^\\x00-\\x1f\"\\\\]{1,6}".prop_map(|text| format!("\"{text}\""));
+    let raw = || json().prop_map(|raw| raw.get().to_owned());
+    let list = |item: BoxedStrategy<String>| {
+        vec(item, 1..3).prop_map(|items| format!("[{}]", items.join(",")))
+    };
+    match kind {
+        Kind::Text => quoted().boxed(),
+        Kind::Texts => list(quoted().boxed()).boxed(),
+        Kind::Boolean => Just("true".to_owned()).boxed(),
+        Kind::Uint32 => (1..=u32::MAX).prop_map(|n| n.to_string()).boxed(),
+        Kind::Int64 => any::<i64>()
+            .prop_filter("no default", |n| *n != 0)
+            .prop_map(|n| format!("\"{n}\""))
+            .boxed(),
+        Kind::Double => any::<f64>()
+            .prop_filter("JSON, and no default", |n| n.is_finite() && *n != 0.0)
+            .prop_map(|n| serde_json::to_string(&n).unwrap())
+            .boxed(),
+        Kind::Enum(names) => (1..names.len())
+            .prop_map(|at| format!("\"{}\"", names[at].1))
+            .boxed(),
+        Kind::Json => raw().boxed(),
+        Kind::Jsons => list(raw().boxed()).boxed(),
+        Kind::JsonMap => proptest::collection::btree_map("[a-z]{1,4}", raw(), 1..3)
+            .prop_map(|members| {
+                let members: Vec<_> = members
+                    .iter()
+                    .map(|(key, value)| format!("\"{key}\":{value}"))
+                    .collect();
+                format!("{{{}}}", members.join(","))
+            })
+            .boxed(),
+        Kind::Duration => prop_oneof![
+            "-?[1-9][0-9]{0,9}",
+            "[0-9]\\.[0-9]{2}[1-9]",
+            "-[0-9]\\.[0-9]{8}1"
+        ]
+        .prop_map(|seconds: String| format!("\"{seconds}s\""))
+        .boxed(),
+        Kind::Message(message) => message_json(message),
+        Kind::Messages(message) => list(message_json(message)).boxed(),
+    }
+}
 
 /// JSON text as a peer may have written it: any value, with space and line breaks between tokens.
 pub(crate) fn json() -> BoxedStrategy<Box<RawValue>> {
@@ -63,19 +144,19 @@ fn connector_type() -> impl Strategy<Value = ConnectorType> {
 }
 
 prop_compose! {
-    fn projection()(
+    fn projection(of: Embedded)(
         ptr in text(), field in text(), explicit: bool, is_partition_key: bool, is_primary_key: bool,
-        inference in option::of(set_json()),
+        inference in option::of(of(&INFERENCE)),
     ) -> Projection {
         Projection { ptr, field, explicit, is_partition_key, is_primary_key, inference }
     }
 }
 
 prop_compose! {
-    pub(crate) fn collection()(
+    pub(crate) fn collection(of: Embedded)(
         name in text(), write_schema in json(), read_schema in option::of(set_json()), key in texts(),
-        uuid_ptr in text(), partition_fields in texts(), projections in vec(projection().boxed(), 0..3),
-        ack_template in option::of(set_json()), partition_template in option::of(set_json()),
+        uuid_ptr in text(), partition_fields in texts(), projections in vec(projection(of).boxed(), 0..3),
+        ack_template in option::of(set_json()), partition_template in option::of(of(&JOURNAL_SPEC)),
     ) -> CollectionSpec {
         CollectionSpec {
             name, write_schema, read_schema, key, uuid_ptr, partition_fields, projections,
@@ -85,8 +166,8 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn binding()(
-        resource_config in json(), resource_path in texts(), collection in collection().boxed(),
+    fn binding(of: Embedded)(
+        resource_config in json(), resource_path in texts(), collection in collection(of).boxed(),
         backfill in number(), state_key in text(),
     ) -> CaptureBinding {
         CaptureBinding { resource_config, resource_path, collection, backfill, state_key }
@@ -94,11 +175,11 @@ prop_compose! {
 }
 
 prop_compose! {
-    pub(crate) fn capture()(
+    pub(crate) fn capture(of: Embedded)(
         name in text(), connector_type in connector_type(), config in json(),
-        bindings in vec(binding().boxed(), 0..3), interval_seconds in number(),
-        shard_template in option::of(set_json()), recovery_log_template in option::of(set_json()),
-        network_ports in vec(json(), 0..2), inactive_bindings in vec(binding().boxed(), 0..2),
+        bindings in vec(binding(of).boxed(), 0..3), interval_seconds in number(),
+        shard_template in option::of(of(&SHARD_SPEC)), recovery_log_template in option::of(of(&JOURNAL_SPEC)),
+        network_ports in vec(of(&NETWORK_PORT), 0..2), inactive_bindings in vec(binding(of).boxed(), 0..2),
         redact_salt in option::of("[a-zA-Z0-9+/]{4}"),
     ) -> CaptureSpec {
         CaptureSpec {
@@ -117,15 +198,15 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn validate_binding()(
-        resource_config in json(), collection in collection().boxed(), backfill in number(),
+    fn validate_binding(of: Embedded)(
+        resource_config in json(), collection in collection(of).boxed(), backfill in number(),
     ) -> request::ValidateBinding {
         request::ValidateBinding { resource_config, collection, backfill }
     }
 }
 
 /// Any request.
-pub(crate) fn request() -> impl Strategy<Value = Request> {
+pub(crate) fn request(of: Embedded) -> impl Strategy<Value = Request> {
     prop_oneof![
         (connector_type(), json()).prop_map(|(connector_type, config)| {
             Request::Spec(request::Spec {
@@ -144,8 +225,8 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
             text(),
             connector_type(),
             json(),
-            vec(validate_binding().boxed(), 0..3),
-            option::of(capture().boxed()),
+            vec(validate_binding(of).boxed(), 0..3),
+            option::of(capture(of).boxed()),
             text()
         )
             .prop_map(
@@ -161,9 +242,9 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
                 }
             ),
         (
-            capture().boxed(),
+            capture(of).boxed(),
             text(),
-            option::of(capture().boxed()),
+            option::of(capture(of).boxed()),
             text(),
             option::of(set_json())
         )
@@ -176,7 +257,7 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
                     state,
                 })
             }),
-        (capture().boxed(), text(), range(), set_json()).prop_map(
+        (capture(of).boxed(), text(), range(), set_json()).prop_map(
             |(capture, version, range, state)| {
                 Request::Open(request::Open {
                     capture,
@@ -209,9 +290,9 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn spec()(
+    fn spec(of: Embedded)(
         protocol in number(), config_schema in json(), resource_config_schema in json(),
-        documentation_url in text(), oauth2 in option::of(set_json()),
+        documentation_url in text(), oauth2 in option::of(of(&OAUTH2)),
         resource_path_pointers in texts(),
     ) -> response::Spec {
         response::Spec {
@@ -252,10 +333,10 @@ impl Owned {
 }
 
 /// Any response.
-pub(crate) fn response() -> impl Strategy<Value = Owned> {
+pub(crate) fn response(of: Embedded) -> impl Strategy<Value = Owned> {
     let marker = || number().prop_map(|binding| response::BackfillMarker { binding });
     prop_oneof![
-        spec()
+        spec(of)
             .boxed()
             .prop_map(|spec| Owned::Whole(Response::Spec(spec))),
         vec(discovered().boxed(), 0..3).prop_map(|bindings| Owned::Whole(Response::Discovered(

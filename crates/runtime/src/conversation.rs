@@ -7,12 +7,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use staunch_protocol::flow::{CaptureSpec, ConnectorType};
-use staunch_protocol::json::{Lines, decode_response};
 use staunch_protocol::lifecycle::Lifecycle;
 use staunch_protocol::response::{Applied, Discovered, Spec};
-use staunch_protocol::{
-    MAX_RESPONSE_BYTES, PROTOCOL_VERSION, RawValue, Request, Response, request,
-};
+use staunch_protocol::{Messages, PROTOCOL_VERSION, RawValue, Request, Response, request};
 
 use crate::error::ConnectorError;
 use crate::process::{Connector, ConnectorCommand, Killer, LogSink};
@@ -30,7 +27,7 @@ pub(crate) const EXIT_PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Conversation {
     pub(crate) program: String,
     pub(crate) connector: Connector,
-    pub(crate) lines: Lines<ChildStdout>,
+    pub(crate) messages: Messages<ChildStdout>,
     pub(crate) lifecycle: Lifecycle,
 }
 
@@ -44,7 +41,7 @@ impl Conversation {
         let mut this = Self {
             program: command.program().to_owned(),
             connector,
-            lines: Lines::new(stdout, MAX_RESPONSE_BYTES),
+            messages: Messages::responses(command.codec, stdout),
             lifecycle: Lifecycle::new(),
         };
         let config = RawValue::from_string("{}".to_owned()).expect("an empty object is JSON");
@@ -79,8 +76,9 @@ impl Conversation {
         self.lifecycle.request(request).map_err(protocol)?;
         self.connector.send(request)?;
         let watchdog = Watchdog::start(self.connector.killer(), patience);
-        let line = match self.lines.next_line() {
-            Ok(Some(line)) => line,
+        let codec = self.messages.codec();
+        let message = match self.messages.next_message() {
+            Ok(Some(message)) => message,
             _ if watchdog.has_bitten() => {
                 return Err(ConnectorError::Slow {
                     program,
@@ -99,9 +97,9 @@ impl Conversation {
             Err(source) => return Err(self.connector.frame_failure(source)),
         };
         drop(watchdog);
-        let response = match decode_response(line) {
+        let response = match codec.decode_response(message) {
             Ok(response) => response,
-            Err(source) => return Err(ConnectorError::garbage(&program, line, source)),
+            Err(source) => return Err(ConnectorError::garbage(&program, codec, message, source)),
         };
         self.lifecycle.response(&response).map_err(protocol)?;
         Ok(response)
@@ -111,7 +109,7 @@ impl Conversation {
     fn end(mut self) -> Result<(), ConnectorError> {
         self.connector.close_input();
         let watchdog = Watchdog::start(self.connector.killer(), EXIT_PATIENCE);
-        match self.lines.next_line() {
+        match self.messages.next_message() {
             _ if watchdog.has_bitten() => {
                 return Err(ConnectorError::Lingers {
                     program: self.program,

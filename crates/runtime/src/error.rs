@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use staunch_protocol::json::{DecodeError, FrameError, excerpt};
+use staunch_protocol::json::excerpt;
 use staunch_protocol::lifecycle::ProtocolError;
+use staunch_protocol::{Codec, DecodeError, EncodeError, FrameError};
 
 use crate::catalog::CatalogError;
 use crate::files::FilesError;
@@ -74,13 +75,21 @@ pub enum ConnectorError {
         /// What is wrong with it.
         source: DecodeError,
     },
-    /// It wrote something that is no line, or too long a line.
+    /// It wrote something that is no line or no frame, or too long a one.
     #[error("connector `{program}`: reading its output failed")]
     Frame {
         /// The program.
         program: String,
         /// What is wrong with it.
         source: FrameError,
+    },
+    /// What it is to be told is no message that any connector reads.
+    #[error("connector `{program}` cannot be asked")]
+    Unsendable {
+        /// The program.
+        program: String,
+        /// Why not.
+        source: EncodeError,
     },
     /// It wrote a message that has no place here.
     #[error("connector `{program}` broke the protocol")]
@@ -168,12 +177,18 @@ impl ConnectorError {
         Self::Start { program, source }
     }
 
-    /// `line` is no message.
-    pub(crate) fn garbage(program: &str, line: &[u8], source: DecodeError) -> Self {
-        let is_like_a_message = line.trim_ascii_start().starts_with(b"{");
+    /// `message` is none. Of a frame nothing is shown: any may hold documents.
+    pub(crate) fn garbage(
+        program: &str,
+        codec: Codec,
+        message: &[u8],
+        source: DecodeError,
+    ) -> Self {
+        let is_like_a_message =
+            codec == Codec::Proto || message.trim_ascii_start().starts_with(b"{");
         Self::Garbage {
             program: program.to_owned(),
-            excerpt: (!is_like_a_message).then(|| excerpt(line)),
+            excerpt: (!is_like_a_message).then(|| excerpt(message)),
             source,
         }
     }
@@ -197,6 +212,7 @@ impl ConnectorError {
             Self::Silent { .. } => "connector.silent",
             Self::Garbage { .. } => "connector.garbage",
             Self::Frame { source, .. } => source.code(),
+            Self::Unsendable { source, .. } => source.code(),
             Self::Protocol { source, .. } => source.code(),
             Self::Version { .. } => "connector.version",
             Self::Answer { .. } => "connector.answer",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use staunch_protocol::Codec;
 use staunch_protocol::flow::{CaptureSpec, RangeSpec};
 use staunch_protocol::json::encode_request;
 use staunch_protocol::response::{DiscoveredBinding, Spec};
@@ -209,6 +210,7 @@ pub fn plan_alone(
         argv: argv.to_vec(),
         dir: std::env::current_dir().unwrap_or_else(|_| ".".into()),
         env: BTreeMap::new(),
+        codec: Codec::Json,
     };
     probe(&command, Arc::clone(&log))?;
     let plan = ask(

@@ -14,9 +14,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use staunch_protocol::Request;
-use staunch_protocol::json::{FrameError, encode_request};
 use staunch_protocol::log::{Level, Record};
+use staunch_protocol::{Codec, FrameError, Request};
 
 use crate::error::ConnectorError;
 
@@ -47,6 +46,8 @@ pub struct ConnectorCommand {
     pub dir: PathBuf,
     /// Variables added to the environment. Their values may be secrets.
     pub env: BTreeMap<String, String>,
+    /// What the protocol is spoken in. The connector is told by `FLOW_RUNTIME_CODEC`, unless `env` tells it otherwise.
+    pub codec: Codec,
 }
 
 impl std::fmt::Debug for ConnectorCommand {
@@ -56,6 +57,7 @@ impl std::fmt::Debug for ConnectorCommand {
             .field("argv", &self.argv)
             .field("dir", &self.dir)
             .field("env", &env)
+            .field("codec", &self.codec)
             .finish()
     }
 }
@@ -99,6 +101,8 @@ impl ConnectorCommand {
             .current_dir(&self.dir)
             .env("LOG_FORMAT", "json")
             .env("LOG_LEVEL", log_level())
+            // Not inherited: it would say how this process is spoken to.
+            .env(Codec::VARIABLE, self.codec.as_str())
             .envs(&self.env)
             .process_group(0)
             .stdin(Stdio::piped())
@@ -162,7 +166,10 @@ pub(crate) struct Connector {
 
 /// The way into a connector. It ends the connector's input when dropped.
 #[derive(Clone, Debug)]
-pub(crate) struct Input(SyncSender<Vec<u8>>);
+pub(crate) struct Input {
+    codec: Codec,
+    queue: SyncSender<Vec<u8>>,
+}
 
 /// Ends a connector from another thread.
 #[derive(Clone, Copy, Debug)]
@@ -219,7 +226,10 @@ impl Connector {
         let connector = Self {
             program,
             child,
-            input: Some(Input(input)),
+            input: Some(Input {
+                codec: command.codec,
+                queue: input,
+            }),
             stderr,
             stderr_done,
             last_error,
@@ -236,7 +246,7 @@ impl Connector {
     /// Sends a request.
     ///
     /// # Errors
-    /// When the connector does not read its input for too long.
+    /// When it is longer than a connector reads, or the connector does not read its input for too long.
     pub(crate) fn send(&self, request: &Request) -> Result<(), ConnectorError> {
         match &self.input {
             Some(input) => input.send(request, &self.program),
@@ -289,17 +299,12 @@ impl Connector {
         }
     }
 
-    /// The failure that output which is no line stands for: if it broke off inside one, why the connector ended says more.
+    /// The failure that output which is no line or frame stands for: if it broke off inside one, why the connector ended says more.
     pub(crate) fn frame_failure(&mut self, source: FrameError) -> ConnectorError {
         let program = self.program.clone();
+        let is_partial = source.is_partial();
         let frame = ConnectorError::Frame { program, source };
-        if !matches!(
-            &frame,
-            ConnectorError::Frame {
-                source: FrameError::Partial { .. },
-                ..
-            }
-        ) {
+        if !is_partial {
             return frame;
         }
         match self.wait(crate::conversation::EXIT_PATIENCE) {
@@ -345,13 +350,18 @@ impl Input {
     /// Sends a request.
     ///
     /// # Errors
-    /// When the connector does not read its input for too long.
+    /// When it is longer than a connector reads, or the connector does not read its input for too long.
     pub(crate) fn send(&self, request: &Request, program: &str) -> Result<(), ConnectorError> {
-        let mut line = Vec::new();
-        encode_request(request, &mut line);
+        let mut message = Vec::new();
+        self.codec
+            .encode_request(request, &mut message)
+            .map_err(|source| ConnectorError::Unsendable {
+                program: program.to_owned(),
+                source,
+            })?;
         let deadline = Instant::now() + INPUT_PATIENCE;
         loop {
-            match self.0.try_send(line) {
+            match self.queue.try_send(message) {
                 Ok(()) | Err(mpsc::TrySendError::Disconnected(_)) => return Ok(()), // Its exit will say why it went.
                 Err(mpsc::TrySendError::Full(_)) if Instant::now() >= deadline => {
                     return Err(ConnectorError::Deaf {
@@ -360,7 +370,7 @@ impl Input {
                     });
                 }
                 Err(mpsc::TrySendError::Full(back)) => {
-                    line = back;
+                    message = back;
                     std::thread::sleep(POLL);
                 }
             }
@@ -432,7 +442,7 @@ impl Connector {
     ) -> Result<Vec<u8>, ConnectorError> {
         let (mut connector, stdout) = Self::start(command, arguments, log)?;
         if let Some(way_in) = connector.input.take() {
-            let _ = way_in.0.send(input); // If it does not read, its exit says why.
+            let _ = way_in.queue.send(input); // If it does not read, its exit says why.
         }
         let watchdog = crate::conversation::Watchdog::start(connector.killer(), ANSWER_PATIENCE);
         let mut output = Vec::new();

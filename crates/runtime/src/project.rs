@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use staunch_protocol::Codec;
+
 use crate::catalog::{Capture, Catalog, Endpoint, Settings};
 use crate::error::{ConnectorError, RunError};
 use crate::process::ConnectorCommand;
@@ -71,14 +73,13 @@ impl Project {
         };
         let here = self.settings.connectors.get(&capture.name);
         match (&capture.endpoint, here) {
-            (Endpoint::Local { protobuf: true, .. }, _) => Err(unsupported(
-                "`protobuf: true`",
-                "run a connector that speaks newline JSON",
-            )
-            .into()),
             (
                 Endpoint::Local {
-                    command, dir, env, ..
+                    command,
+                    dir,
+                    env,
+                    protobuf,
+                    ..
                 },
                 here,
             ) => {
@@ -87,6 +88,7 @@ impl Project {
                     argv,
                     dir: dir.clone(),
                     env: env.clone(),
+                    codec: if *protobuf { Codec::Proto } else { Codec::Json },
                 })
             }
             (Endpoint::Image { .. }, Some(argv)) => {
@@ -104,6 +106,7 @@ impl Project {
                     argv: argv.clone(),
                     dir,
                     env: Default::default(),
+                    codec: Codec::Json,
                 })
             }
             (Endpoint::Image { .. }, None) => Err(unsupported(

@@ -109,6 +109,21 @@ impl DateTime {
         }))
     }
 
+    /// As [`of_leaf`](DateTime::of_leaf), in UTC where no zone is written. Keeps the text, which then cannot be moved or refined.
+    pub(crate) fn of_leaf_or_utc(leaf: &Leaf) -> Option<Result<DateTime, DateTimeError>> {
+        match Self::of_leaf(leaf)? {
+            Err(DateTimeError::NoZone) => {
+                let in_utc = format!("{}Z", leaf.as_str()?);
+                Some(read(&in_utc).map(|(timestamp, granularity)| DateTime {
+                    json: Leaf::string(&in_utc[..in_utc.len() - 1]),
+                    timestamp,
+                    granularity,
+                }))
+            }
+            read => Some(read),
+        }
+    }
+
     /// The text it came as.
     pub fn as_str(&self) -> &str {
         let json = self.json.as_json();
@@ -329,6 +344,20 @@ fn day_number(year: i32, month: i32, day: i32) -> i32 {
 mod tests {
     use super::*;
     use crate::node::Node;
+
+    #[test]
+    fn a_date_time_without_a_zone_can_be_read_as_utc_and_keeps_its_text() {
+        let leaf = Leaf::string("2025-06-10 08:00:00.250");
+        let at = DateTime::of_leaf_or_utc(&leaf).unwrap().unwrap();
+        assert_eq!(at.as_str(), "2025-06-10 08:00:00.250");
+        assert_eq!(at.timestamp().to_string(), "2025-06-10T08:00:00.25Z");
+        assert_eq!(at.later_by(Duration::from_secs(1)), None);
+        let zoned = Leaf::string("2025-06-10T08:00:00+02:00");
+        let at = DateTime::of_leaf_or_utc(&zoned).unwrap().unwrap();
+        assert_eq!(at.timestamp().to_string(), "2025-06-10T06:00:00Z");
+        let wrong = DateTime::of_leaf_or_utc(&Leaf::string("2025-06-10")).unwrap();
+        assert_eq!(wrong, Err(DateTimeError::Malformed));
+    }
 
     #[test]
     fn only_a_date_time_with_a_zone_is_one() {

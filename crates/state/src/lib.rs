@@ -25,7 +25,7 @@ pub use migration::{
 };
 pub use model::{
     BACKFILL_REQUESTS, BINDING_STATES, Backfill, ConnectorState, Incremental, ModelError, Page,
-    Part, RESERVED_SUBTASKS, ResourceState, Snapshot, Unknown, check_subtask_name,
+    Part, RESERVED_SUBTASKS, ResourceState, Snapshot, Unknown, UnknownMember, check_subtask_name,
 };
 pub use node::{Node, Object};
 pub use parse::{MAX_BYTES, MAX_DEPTH, ParseError};

@@ -13,6 +13,8 @@
 //!   "backfillRequests": { "<stateKey>": true } }
 //! ```
 
+mod known;
+pub(crate) mod part;
 mod read;
 mod write;
 
@@ -20,6 +22,8 @@ use crate::cursor::Cursor;
 use crate::datetime::DateTime;
 use crate::node::{Node, Object, push_pointer_token};
 use crate::parse::ParseError;
+
+pub use known::UnknownMember;
 
 /// The member of a connector state that holds the state of each binding, under its state key.
 pub const BINDING_STATES: &str = "bindingStateV1";
@@ -106,7 +110,7 @@ pub struct ResourceState {
     pub backfill: Part<Backfill>,
     /// Snapshots that were taken.
     pub snapshot: Part<Snapshot>,
-    /// When the binding's state was initialised last.
+    /// When the binding's state was initialised last. Without a zone it is of UTC, which is what estuary-cdk writes and means.
     pub last_initialized: Option<DateTime>,
     /// Whether that was because the connector asked for it.
     pub is_connector_initiated: bool,

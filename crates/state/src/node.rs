@@ -657,12 +657,12 @@ fn pointer_tokens(pointer: &str) -> Option<impl Iterator<Item = String>> {
     if !pointer.is_empty() && !pointer.starts_with('/') {
         return None;
     }
-    Some(
-        pointer
-            .split('/')
-            .skip(1)
-            .map(|token| token.replace("~1", "/").replace("~0", "~")),
-    )
+    Some(pointer.split('/').skip(1).map(pointer_token))
+}
+
+/// What a token of an RFC 6901 pointer names.
+pub(crate) fn pointer_token(token: &str) -> String {
+    token.replace("~1", "/").replace("~0", "~")
 }
 
 /// The tokens on the way to a member, and its own; `None` for the pointer of the whole document.

@@ -4,7 +4,7 @@ use staunch_state::{
     Applied, BINDING_STATES, ConnectorState, Migrated, MigrationError, Node, Plan, Refused, plan,
 };
 
-use crate::allowed::Allowed;
+use crate::allowed;
 use crate::case::{Case, Subject};
 use crate::law::{Law, Violation};
 use crate::reading::{self, Reading};
@@ -162,12 +162,12 @@ impl Sound {
     fn check_one_update(&self, subject: &Subject) -> Result<(), Violation> {
         let wire = &self.plan.update;
         let declares_replacement = self.applied.iter().any(|applied| {
-            Allowed::of(
+            allowed::of(
                 &subject.declared,
                 std::slice::from_ref(applied),
                 &keys(applied),
             )
-            .replaces_state()
+            .replaces()
         });
         let is_as_declared = wire
             .iter()
@@ -224,7 +224,7 @@ impl Sound {
 
     fn check_positions(&self, subject: &Subject, case: &Case) -> Result<(), Violation> {
         for (after, before) in self.pairs() {
-            let allowed = Allowed::of(&subject.declared, &self.applied, &[after, before]);
+            let allowed = allowed::of(&subject.declared, &self.applied, &[after, before]);
             let (old, new) = (
                 shape::binding(&case.state, before),
                 shape::binding(&self.after, after),

@@ -1,4 +1,7 @@
-//! A harness for those who write migrations: it holds a chain against the laws that every connector's chain must keep.
+//! What a connector's tests are written with: a [`Capture`] of it in the test's own process, and a harness that holds its migrations
+//! against the laws that every chain must keep.
+//!
+//! # Migrations
 //!
 //! Give it a chain, and a folder with the states that releases of the connector wrote. One line in the connector's tests runs it all:
 //!
@@ -35,6 +38,7 @@
 #![forbid(unsafe_code)]
 
 mod allowed;
+mod capture;
 mod case;
 mod crash;
 mod cursors;
@@ -58,6 +62,7 @@ use std::path::PathBuf;
 
 use staunch_state::Chain;
 
+pub use capture::{Capture, CaptureFailure, Seen};
 pub use failure::Failure;
 pub use harness::Harness;
 pub use law::Law;

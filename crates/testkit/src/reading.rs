@@ -7,9 +7,8 @@
 
 use std::cmp::Ordering;
 
-use staunch_state::{Cursor, Node, Object};
+use staunch_state::{Cursor, Effects, Node, Object};
 
-use crate::allowed::Allowed;
 use crate::cursors::{self, order};
 use crate::shape::{BACKFILL, INC};
 
@@ -114,7 +113,7 @@ impl Reading {
 }
 
 /// The first thing that `before` would have read and `after` would not.
-pub(crate) fn missed(before: &Reading, after: &Reading, allowed: &Allowed) -> Option<Wrong> {
+pub(crate) fn missed(before: &Reading, after: &Reading, allowed: &Effects) -> Option<Wrong> {
     if allowed.resets() {
         return None;
     }
@@ -135,7 +134,7 @@ pub(crate) fn missed(before: &Reading, after: &Reading, allowed: &Allowed) -> Op
         {
             continue; // By a rule of the author's own: nothing here knows the line.
         }
-        if allowed.forwards() {
+        if allowed.may_forward() {
             continue;
         }
         return Some(match readers.first() {
@@ -164,11 +163,12 @@ pub(crate) fn missed(before: &Reading, after: &Reading, allowed: &Allowed) -> Op
 }
 
 /// The first thing that `after` reads again although nothing that is declared explains it.
-pub(crate) fn reread(before: &Reading, after: &Reading, allowed: &Allowed) -> Option<Wrong> {
+pub(crate) fn reread(before: &Reading, after: &Reading, allowed: &Effects) -> Option<Wrong> {
     if allowed.starts_over() {
         return None;
     }
-    let (time, count) = (allowed.rewind(), allowed.rewind_by());
+    let time = allowed.rewind_limit().unwrap_or_default();
+    let count = allowed.rewind_count_limit().unwrap_or_default();
     for stream in &after.streams {
         let name = stream.name.as_deref();
         let origins: Vec<&Cursor> = match before.cursor(name) {
@@ -187,7 +187,7 @@ pub(crate) fn reread(before: &Reading, after: &Reading, allowed: &Allowed) -> Op
                 cursors::earlier(&origin, time, count).filter(|bound| bound.parts().is_none());
             bound.is_some_and(|bound| order(&stream.cursor, &bound).is_some_and(Ordering::is_le))
         };
-        let begins = allowed.begins(name) || after.begins(name, before);
+        let begins = allowed.may_begin(name) || after.begins(name, before);
         if !origins.is_empty() && origins.iter().all(is_too_early) && !begins {
             return Some(format!(
                 "{} is read again from {}, beyond what is declared",
@@ -276,21 +276,11 @@ fn subject(name: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use staunch_state::{Applied, Declared, Effects};
     use std::time::Duration;
 
     fn reading(text: &str) -> Reading {
         let node = Node::parse(text).unwrap();
         Reading::of(node.as_object())
-    }
-
-    fn allowed(effects: Effects) -> Allowed {
-        let applied = [Applied {
-            migration: "step".to_owned(),
-            state_keys: vec!["a".into()],
-        }];
-        let declared = Declared::from_iter([("step".to_owned(), effects)]);
-        Allowed::of(&declared, &applied, &["a"])
     }
 
     #[test]
@@ -413,8 +403,7 @@ mod tests {
                 false,
             ),
         ] {
-            let (before, after, allowed) =
-                (reading(before), reading(after), allowed(effects.clone()));
+            let (before, after, allowed) = (reading(before), reading(after), effects.clone());
             assert_eq!(
                 missed(&before, &after, &allowed).is_some(),
                 is_missed,

@@ -5,9 +5,9 @@
 
 use std::cmp::Ordering;
 
-use staunch_state::{ConnectorState, Cursor, Node, Object, plan};
+use staunch_state::{ConnectorState, Cursor, Effects, Node, Object, plan};
 
-use crate::allowed::Allowed;
+use crate::allowed;
 use crate::case::{Case, Subject};
 use crate::cursors::{self, order};
 use crate::law::{Law, Violation};
@@ -42,7 +42,7 @@ pub(crate) fn check(subject: &Subject, case: &Case) -> Result<Residue, Violation
     for (_, binding) in plan.bindings() {
         let key = &*binding.state_key;
         let was = binding.moved_from.as_ref().map_or(key, |from| &**from);
-        let allowed = Allowed::of(&subject.declared, &migrated.applied, &[key, was]);
+        let allowed = allowed::of(&subject.declared, &migrated.applied, &[key, was]);
         if allowed.starts_over() || allowed.retires() {
             continue;
         }
@@ -64,7 +64,7 @@ pub(crate) fn check(subject: &Subject, case: &Case) -> Result<Residue, Violation
 }
 
 /// The first position or page that nothing carries on.
-fn lost(was: &Object, is: &Object, allowed: &Allowed) -> Option<String> {
+fn lost(was: &Object, is: &Object, allowed: &Effects) -> Option<String> {
     let after: Vec<Cursor> = all(INC, is)
         .into_iter()
         .filter_map(|(_, entry)| cursors::read(entry.get("cursor")))

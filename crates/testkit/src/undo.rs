@@ -6,7 +6,7 @@ use staunch_state::{
     BINDING_STATES, Chain, ConnectorState, Migrated, Node, Object, Outcome, Terms, survey,
 };
 
-use crate::allowed::Allowed;
+use crate::allowed;
 use crate::case::{self, Case, Subject};
 use crate::law::{Law, Violation};
 use crate::laws::Sound;
@@ -149,14 +149,15 @@ fn at_once(
         if same(was, is) {
             continue;
         }
-        let allowed = Allowed::of(
+        let allowed = allowed::of(
             &subject.declared,
             &sound.applied,
             &[changed.after, changed.before],
         );
         let (old, new) = (Reading::of(was), Reading::of(is));
         // A conversion cuts off what is finer, and that does not come back: what is read on is what counts.
-        let is_coarser = allowed.converts() && reading::missed(&old, &new, &allowed).is_none();
+        let is_coarser =
+            !allowed.rules().is_empty() && reading::missed(&old, &new, &allowed).is_none();
         if !is_coarser {
             return Err(Violation::new(
                 Law::Undone,
@@ -211,7 +212,7 @@ fn later(
     };
     let declared = back.declared();
     for changed in bindings {
-        let allowed = Allowed::of(&declared, &down.applied, &[changed.after, changed.before]);
+        let allowed = allowed::of(&declared, &down.applied, &[changed.after, changed.before]);
         let (old, new) = (
             Reading::of(shape::binding(progressed, changed.after)),
             Reading::of(shape::binding(&down.after, changed.before)),

@@ -9,7 +9,8 @@ use serde_json::Value;
 use staunch_state::{Cursor, Node, Page, StateUpdate};
 
 use super::lane::Loan;
-use super::{BackfillFn, Lane, TaskError};
+use super::{Associated, BackfillFn, Lane, TaskError};
+use crate::schedule::{InProgress, Scheduled};
 
 /// What a backfill function pushes into: documents, and the page that comes next.
 ///
@@ -46,9 +47,12 @@ pub(crate) struct BackfillLane {
     fetch: BackfillFn,
     cutoff: Cursor,
     page: Option<Page>,
-    /// Whether the last thing that the function did was to say that there is another page.
-    is_continued: bool,
+    /// Whether the invocation has said that there is another page. Documents captured after that are the last.
+    has_page: bool,
+    is_connector_initiated: bool,
     running: Arc<AtomicBool>,
+    /// Puts the binding's schedule off until the lane ends.
+    _in_progress: Option<InProgress>,
 }
 
 impl Pages {
@@ -57,8 +61,8 @@ impl Pages {
     /// # Errors
     /// When it does not serialise to a JSON object, or cannot be spooled.
     pub fn document<T: Serialize + ?Sized>(&mut self, document: &T) -> Result<(), TaskError> {
-        self.0.is_continued = false;
-        self.0.lane.document(document)
+        let lane = &mut self.0.lane;
+        lane.document(lane.binding.index, document)
     }
 
     /// Captures a document that is JSON already, as [`Changes::raw`](super::Changes::raw) does.
@@ -66,19 +70,24 @@ impl Pages {
     /// # Errors
     /// When it cannot be an object, or cannot be spooled.
     pub fn raw(&mut self, document: impl AsRef<[u8]>) -> Result<(), TaskError> {
-        self.0.is_continued = false;
-        self.0.lane.raw(document.as_ref())
+        let lane = &mut self.0.lane;
+        lane.raw(lane.binding.index, document.as_ref())
     }
 
     /// Sends the documents captured since the last checkpoint, and then the checkpoint: what comes next is at `page`.
     ///
-    /// A page that is an object is the whole page if there was none, and otherwise a merge patch of the one before.
+    /// A page that is an object is the whole page if there was none, and otherwise a merge patch of the one before. No page at all
+    /// is an error, not the end: a function returns when there is nothing more.
     ///
     /// # Errors
-    /// When an object follows a page that is none; [`TaskError::Closed`] when the runtime has gone.
-    pub async fn checkpoint(&mut self, page: Page) -> Result<(), TaskError> {
+    /// When there is no page, or an object follows a page that is none; [`TaskError::Closed`] when the runtime has gone.
+    pub async fn checkpoint(&mut self, page: impl Into<Option<Page>>) -> Result<(), TaskError> {
+        let page = page.into();
         let this = &mut *self.0;
         let task = this.lane.task();
+        let Some(page) = page else {
+            return Err(this.lane.fail(TaskError::NullPage { task }));
+        };
         let value = format!(
             "{{\"cutoff\":{},\"next_page\":{}}}",
             this.cutoff.as_json(),
@@ -90,7 +99,7 @@ impl Pages {
         let patch = this.lane.patch("backfill", &value);
         this.lane.checkpoint(patch).await?;
         this.page = Some(next);
-        this.is_continued = true;
+        this.has_page = true;
         Ok(())
     }
 
@@ -101,7 +110,21 @@ impl Pages {
     /// # Errors
     /// When it cannot be spooled.
     pub fn sourced_schema(&mut self, schema: &Value) -> Result<(), TaskError> {
-        self.0.lane.sourced_schema(schema)
+        let lane = &mut self.0.lane;
+        lane.sourced_schema(lane.binding.index, schema)
+    }
+
+    /// What captures for the binding of another resource. None if that is not bound in this capture: there is nobody to capture for.
+    pub fn associated(&mut self, resource: &str) -> Option<Associated<'_>> {
+        self.0.lane.associated(resource)
+    }
+
+    /// Whether the connector had the backfill begin, on its schedule; false if it is the first, or if a person asked for it.
+    ///
+    /// A backfill that recurs may then read less than the first one did.
+    #[must_use]
+    pub fn is_connector_initiated(&self) -> bool {
+        self.0.is_connector_initiated
     }
 
     /// Whether the capture is to stop. A function that runs for long should then end at its next checkpoint.
@@ -115,17 +138,19 @@ impl BackfillLane {
     pub(crate) fn new(
         lane: Lane,
         fetch: BackfillFn,
-        cutoff: Cursor,
-        page: Option<Page>,
+        (cutoff, page): (Cursor, Option<Page>),
         running: Arc<AtomicBool>,
+        is_connector_initiated: bool,
     ) -> Self {
         running.store(true, Ordering::Release);
         Self {
+            _in_progress: lane.binding.scheduled.as_ref().map(Scheduled::backfill),
             lane,
             fetch,
             cutoff,
             page,
-            is_continued: false,
+            has_page: false,
+            is_connector_initiated,
             running,
         }
     }
@@ -134,7 +159,8 @@ impl BackfillLane {
         let _backfilling = self.lane.is_backfill();
         while self.lane.turn(Duration::ZERO).await {
             self = self.invoke().await?;
-            if !self.is_continued {
+            let is_continued = self.has_page && self.lane.documents == 0;
+            if !is_continued {
                 // Null removes the entry: the incremental cursor tells that this is not new.
                 let patch = self.lane.patch("backfill", "null");
                 self.lane.checkpoint(patch).await?;
@@ -151,7 +177,7 @@ impl BackfillLane {
 
     async fn invoke(mut self) -> Result<Self, TaskError> {
         let task = self.lane.task();
-        self.is_continued = false;
+        self.has_page = false;
         let (fetch, page, cutoff) = (
             Arc::clone(&self.fetch),
             self.page.clone(),

@@ -1,3 +1,5 @@
+use staunch_protocol::EncodeError;
+
 use super::BoxError;
 
 /// Why a task cannot go on.
@@ -16,6 +18,20 @@ pub enum TaskError {
         binding: String,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// A document, or a schema of documents, is longer than any runtime takes.
+    #[error("a document or schema of `{binding}` cannot be sent")]
+    TooLong {
+        /// Whose document.
+        binding: String,
+        /// How long it is.
+        source: EncodeError,
+    },
+    /// A response, or a checkpoint, cannot be sent: it is too long, or not what its codec needs.
+    #[error("a response cannot be sent")]
+    Unwritable {
+        /// Why not.
+        source: EncodeError,
     },
     /// A document could not be serialised.
     #[error("a document of `{binding}` cannot be written as JSON")]
@@ -72,6 +88,24 @@ pub enum TaskError {
     PageKind {
         /// The binding, and its subtask if it has any.
         task: String,
+    },
+    /// A backfill function was to go on at no page.
+    #[error(
+        "`{task}` gave a null page; return when there is nothing more, and checkpoint the page that follows when there is"
+    )]
+    NullPage {
+        /// The binding, and its subtask if it has any.
+        task: String,
+    },
+    /// The deletions of a snapshot lack a part of the collection key.
+    #[error(
+        "a deletion of `{task}` would lack the key field {pointer} of its collection; give the resource a `tombstone` that has it"
+    )]
+    TombstoneIncomplete {
+        /// The binding, and its subtask if it has any.
+        task: String,
+        /// The member of the key.
+        pointer: String,
     },
     /// A backfill was to begin while one is running.
     #[error("a backfill of `{task}` is in progress; ask `is_backfilling` before beginning another")]

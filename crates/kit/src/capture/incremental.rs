@@ -14,7 +14,9 @@ use serde_json::Value;
 use staunch_state::{Cursor, CursorKind, Page};
 
 use super::lane::Loan;
-use super::{BackfillFn, BackfillLane, Child, IncrementalFn, Lane, TaskError, state_patch};
+use super::{
+    Associated, BackfillFn, BackfillLane, Child, IncrementalFn, Lane, TaskError, state_patch,
+};
 
 /// What an incremental function pushes into: documents, and the cursor up to which they reach.
 ///
@@ -44,6 +46,8 @@ pub(crate) struct IncrementalLane {
     fetch: IncrementalFn,
     cursor: Cursor,
     checkpoints: u64,
+    /// Whether it asked for a backfill: nothing of it may follow.
+    is_done: bool,
     backfill: Option<BackfillStart>,
 }
 
@@ -51,6 +55,8 @@ pub(crate) struct IncrementalLane {
 pub(crate) struct BackfillStart {
     pub(crate) fetch: BackfillFn,
     pub(crate) running: Arc<AtomicBool>,
+    /// Whether the connector asked for the state with which the binding opened.
+    pub(crate) is_connector_initiated: bool,
 }
 
 impl Changes {
@@ -59,7 +65,8 @@ impl Changes {
     /// # Errors
     /// When it does not serialise to a JSON object, or cannot be spooled.
     pub fn document<T: Serialize + ?Sized>(&mut self, document: &T) -> Result<(), TaskError> {
-        self.0.lane.document(document)
+        let lane = &mut self.0.lane;
+        lane.document(lane.binding.index, document)
     }
 
     /// Captures a document that is JSON already, as it is. Line breaks between its tokens become blanks.
@@ -69,7 +76,8 @@ impl Changes {
     /// # Errors
     /// When it cannot be an object, or cannot be spooled.
     pub fn raw(&mut self, document: impl AsRef<[u8]>) -> Result<(), TaskError> {
-        self.0.lane.raw(document.as_ref())
+        let lane = &mut self.0.lane;
+        lane.raw(lane.binding.index, document.as_ref())
     }
 
     /// Sends the documents captured since the last checkpoint, and then the checkpoint: all up to `cursor` is captured.
@@ -110,6 +118,7 @@ impl Changes {
             return Err(this.lane.fail(TaskError::BackfillInProgress { task }));
         }
         let (fetch, running) = (Arc::clone(&backfill.fetch), Arc::clone(&backfill.running));
+        let is_connector_initiated = backfill.is_connector_initiated;
         let patch = restart_patch(&this.lane, &cursor, page.as_ref());
         this.lane.checkpoint(patch).await?;
         this.checkpoints += 1;
@@ -122,7 +131,7 @@ impl Changes {
         let name = format!("{task} (backfill)");
         let child = Child::new(
             name,
-            BackfillLane::new(lane, fetch, cursor, page, running).run(),
+            BackfillLane::new(lane, fetch, (cursor, page), running, is_connector_initiated).run(),
         );
         this.lane
             .session
@@ -146,7 +155,39 @@ impl Changes {
     /// # Errors
     /// When it cannot be spooled.
     pub fn sourced_schema(&mut self, schema: &Value) -> Result<(), TaskError> {
-        self.0.lane.sourced_schema(schema)
+        let lane = &mut self.0.lane;
+        lane.sourced_schema(lane.binding.index, schema)
+    }
+
+    /// What captures for the binding of another resource. None if that is not bound in this capture: there is nobody to capture for.
+    pub fn associated(&mut self, resource: &str) -> Option<Associated<'_>> {
+        self.0.lane.associated(resource)
+    }
+
+    /// Asks for the binding to be backfilled anew, and stops the capture for it: it begins again from the resource's initial state
+    /// when the capture is opened the next time.
+    ///
+    /// Documents that wait for a checkpoint leave with the request. Nothing can follow it, so the emitter is used up; running
+    /// invocations of other functions finish, and the process ends with success.
+    ///
+    /// For a source that has lost the place where the cursor was, so that all must be read again. [`restart`](Self::restart) does
+    /// so for one subtask while the capture runs on.
+    ///
+    /// # Errors
+    /// [`TaskError::Closed`] when the runtime has gone.
+    pub async fn request_backfill(mut self) -> Result<(), TaskError> {
+        let this = &mut *self.0;
+        let state_key = serde_json::Value::from(this.lane.binding.state_key.as_str());
+        let request = format!("{{\"backfillRequests\":{{{state_key}:true}}}}");
+        // First: what is captured beyond the request is captured twice.
+        this.lane.session.stopping.cancel();
+        this.is_done = true;
+        this.lane.checkpoint(request).await?;
+        tracing::info!(
+            subtask = this.lane.subtask.as_deref(),
+            "a backfill is requested; stopping, so that it begins"
+        );
+        Ok(())
     }
 
     /// Whether the capture is to stop. A function that runs for long should then end at its next checkpoint.
@@ -168,6 +209,7 @@ impl IncrementalLane {
             fetch,
             cursor,
             checkpoints: 0,
+            is_done: false,
             backfill,
         }
     }
@@ -187,6 +229,9 @@ impl IncrementalLane {
             }
             self.checkpoints = 0;
             self = self.invoke().await?;
+            if self.is_done {
+                return Ok(());
+            }
             wait = match self.checkpoints {
                 0 => interval,
                 _ => until_due(&self.cursor, interval, self.lane.session.clock.now()),

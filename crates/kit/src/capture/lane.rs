@@ -4,20 +4,19 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use memchr::memchr2;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::to_raw_value;
-use staunch_protocol::RawValue;
-use staunch_protocol::json::{begin_captured, encode_response, end_captured};
-use staunch_protocol::{Response, response};
+use staunch_protocol::{Codec, EncodeError, RawValue, Response, response};
 use staunch_state::Cursor;
 
+use super::associated::Associated;
 use super::{FetchResult, OpenBinding, Session, TaskError};
 use crate::slots::{Slot, Urgency};
 use crate::spool::Spool;
 use crate::status::Backfilling;
 use crate::tasks::{Activity, Enrolled, Strategy};
+use crate::transactor::Await;
 
 /// One running function: of a binding, or of one of its subtasks.
 pub(crate) struct Lane {
@@ -25,6 +24,7 @@ pub(crate) struct Lane {
     pub(crate) binding: Arc<OpenBinding>,
     pub(crate) subtask: Option<Arc<str>>,
     pub(crate) spool: Spool,
+    codec: Codec,
     /// Documents since the last checkpoint.
     pub(crate) documents: u64,
     /// The first thing that went wrong, lest a function that ignores an error of its emitter goes on.
@@ -53,6 +53,7 @@ impl Lane {
             binding: Arc::clone(binding),
             subtask,
             spool: Spool::new(&session.budget),
+            codec: session.transactor.codec(),
             documents: 0,
             fault: None,
         }
@@ -66,59 +67,92 @@ impl Lane {
         }
     }
 
+    /// The name of the binding at `index`, for people.
+    fn name_of(&self, index: u32) -> String {
+        let mut names = self.session.bindings.iter();
+        let found = names.find(|(_, at)| **at == index);
+        found.map_or_else(|| self.binding.name.clone(), |(name, _)| name.clone())
+    }
+
+    /// An emitter for the binding of another resource. None if that is not bound in this capture.
+    pub(crate) fn associated(&mut self, resource: &str) -> Option<Associated<'_>> {
+        let index = *self.session.bindings.get(resource)?;
+        Some(Associated { lane: self, index })
+    }
+
+    /// Captures a document for the binding at `index`, which need not be this lane's own.
     pub(crate) fn document<T: Serialize + ?Sized>(
         &mut self,
+        index: u32,
         document: &T,
     ) -> Result<(), TaskError> {
         let buffer = self.spool.buffer();
-        let start = buffer.len();
-        begin_captured(self.binding.index, buffer);
-        let first = buffer.len();
-        let problem = match serde_json::to_writer(&mut *buffer, document) {
-            Ok(()) if buffer.get(first) == Some(&b'{') => {
-                end_captured(buffer);
-                return self.captured();
+        let begun = self.codec.begin_captured(index, buffer);
+        let problem = match crate::document::write(&mut *buffer, document) {
+            Ok(()) if buffer.get(begun.document()) == Some(&b'{') => {
+                let ended = begun.end(buffer);
+                return self.captured(index, ended);
             }
             Ok(()) => TaskError::NotAnObject {
-                binding: self.binding.name.clone(),
+                binding: self.name_of(index),
             },
             Err(source) => TaskError::Serialize {
-                binding: self.binding.name.clone(),
+                binding: self.name_of(index),
                 source,
             },
         };
-        buffer.truncate(start); // Half a document must not be found here by the next checkpoint.
+        begun.undo(self.spool.buffer()); // Half a document must not be found here by the next checkpoint.
         Err(self.fail(problem))
     }
 
-    pub(crate) fn raw(&mut self, document: &[u8]) -> Result<(), TaskError> {
+    /// As [`document`](Self::document), of what is JSON already.
+    pub(crate) fn raw(&mut self, index: u32, document: &[u8]) -> Result<(), TaskError> {
         let document = document.trim_ascii();
         if document.first() != Some(&b'{') || document.last() != Some(&b'}') {
-            let binding = self.binding.name.clone();
+            let binding = self.name_of(index);
             return Err(self.fail(TaskError::NotAnObject { binding }));
         }
+        self.object(index, document)
+    }
+
+    /// Captures JSON text that is known to be an object.
+    pub(crate) fn object(&mut self, index: u32, document: &[u8]) -> Result<(), TaskError> {
         let buffer = self.spool.buffer();
-        begin_captured(self.binding.index, buffer);
-        append_on_one_line(document, buffer);
-        end_captured(buffer);
-        self.captured()
+        let appended = self.codec.append_captured(index, document, buffer);
+        self.captured(index, appended)
     }
 
     #[inline]
-    pub(crate) fn captured(&mut self) -> Result<(), TaskError> {
-        self.documents += 1;
-        self.task.captured(self.documents);
-        self.settle()
+    fn captured(&mut self, index: u32, appended: Result<(), EncodeError>) -> Result<(), TaskError> {
+        match appended {
+            Ok(()) => {
+                self.documents += 1;
+                self.task.captured(self.documents);
+                self.settle()
+            }
+            Err(source) => Err(self.too_long(index, source)),
+        }
     }
 
-    pub(crate) fn sourced_schema(&mut self, schema: &Value) -> Result<(), TaskError> {
-        let schema = to_raw_value(schema).expect("a JSON value is JSON");
+    #[cold]
+    fn too_long(&mut self, index: u32, source: EncodeError) -> TaskError {
+        let binding = self.name_of(index);
+        self.fail(TaskError::TooLong { binding, source })
+    }
+
+    /// Says what the schema of the binding at `index` is. It is part of the next checkpoint, but awaits none.
+    pub(crate) fn sourced_schema(&mut self, index: u32, schema: &Value) -> Result<(), TaskError> {
+        let schema = crate::schema::with_sourced_defaults(schema);
+        let schema = to_raw_value(&schema).expect("a JSON value is JSON");
         let message = response::SourcedSchema {
-            binding: self.binding.index,
+            binding: index,
             document_schema: &schema,
         };
-        encode_response(&Response::SourcedSchema(message), self.spool.buffer());
-        self.settle()
+        let message = Response::SourcedSchema(message);
+        match self.codec.encode_response(&message, self.spool.buffer()) {
+            Ok(()) => self.settle(),
+            Err(source) => Err(self.too_long(index, source)),
+        }
     }
 
     #[inline]
@@ -134,6 +168,16 @@ impl Lane {
 
     /// Sends what was captured since the last checkpoint, and then a checkpoint that merges `updated` into the state.
     pub(crate) async fn checkpoint(&mut self, updated: String) -> Result<(), TaskError> {
+        let until = self.binding.until;
+        self.checkpoint_until(updated, until).await
+    }
+
+    /// As [`checkpoint`](Self::checkpoint), waiting for no more than `until` whatever the resource asked for.
+    pub(crate) async fn checkpoint_until(
+        &mut self,
+        updated: String,
+        until: Await,
+    ) -> Result<(), TaskError> {
         if self.fault.is_some() {
             // What follows a failure must not be checkpointed: a document may be missing from it.
             return Err(TaskError::Closed);
@@ -142,7 +186,6 @@ impl Lane {
         let messages = self.spool.take();
         let documents = std::mem::take(&mut self.documents);
         let bytes = messages.len();
-        let until = self.binding.until;
         let task = &self.task;
         task.is_at(Activity::Writer);
         let written = || task.is_at(Activity::Acknowledgement);
@@ -260,17 +303,6 @@ pub(crate) fn state_patch(path: &[&str], value: &str) -> String {
     patch
 }
 
-/// JSON has line breaks between tokens only, never inside one, so that a blank in place of each leaves the same document.
-fn append_on_one_line(document: &[u8], out: &mut Vec<u8>) {
-    let mut rest = document;
-    while let Some(at) = memchr2(b'\n', b'\r', rest) {
-        out.extend_from_slice(&rest[..at]);
-        out.push(b' ');
-        rest = &rest[at + 1..];
-    }
-    out.extend_from_slice(rest);
-}
-
 /// A lane lent to a function. It comes home when the function drops it.
 pub(crate) struct Loan<T> {
     value: Option<T>,
@@ -331,12 +363,5 @@ mod tests {
             state_patch(&["a\"b", "inc", "refs/heads/main"], "{\"cursor\":[\"x\"]}"),
             r#"{"bindingStateV1":{"a\"b":{"inc":{"refs/heads/main":{"cursor":["x"]}}}}}"#
         );
-    }
-
-    #[test]
-    fn line_breaks_between_tokens_become_blanks() {
-        let mut out = Vec::new();
-        append_on_one_line(b"{\n  \"a\": 1,\r\n  \"b\": \"x\\ny\"\n}", &mut out);
-        assert_eq!(out, b"{   \"a\": 1,    \"b\": \"x\\ny\" }");
     }
 }

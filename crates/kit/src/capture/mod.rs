@@ -3,13 +3,16 @@
 //! A *lane* is one running function: of a binding, or of one of its subtasks. It owns the spool in which its documents wait, lends
 //! itself to the function as an emitter, and takes itself back when the function returns.
 
+mod associated;
 mod backfill;
 mod error;
 mod incremental;
 mod lane;
+mod opening;
 mod roster;
 mod snapshot;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,6 +23,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::schedule::Scheduled;
 use crate::slots::Slots;
 use crate::spool::Budget;
 use crate::status::Status;
@@ -27,16 +31,19 @@ use crate::stop::Limits;
 use crate::tasks::{Report, Tasks};
 use crate::transactor::{Await, Transactor};
 
+pub use associated::Associated;
 pub use backfill::Pages;
 pub use error::TaskError;
 pub(crate) use error::chain as error_chain;
 pub use incremental::Changes;
+pub use opening::Opening;
 pub use roster::{Roster, Subtask};
 pub use snapshot::Rows;
 
 pub(crate) use backfill::BackfillLane;
 pub(crate) use incremental::{BackfillStart, IncrementalLane};
 pub(crate) use lane::{Lane, state_patch};
+pub(crate) use opening::{OnOpen, OnOpenFuture, run_on_open};
 pub(crate) use roster::RosterLane;
 pub(crate) use snapshot::SnapshotLane;
 
@@ -76,6 +83,8 @@ impl Child {
 
 /// What all lanes of an open capture share.
 pub(crate) struct Session {
+    /// The index of each binding, by the name of its resource.
+    pub(crate) bindings: BTreeMap<String, u32>,
     pub(crate) transactor: Transactor,
     pub(crate) clock: Clock,
     pub(crate) budget: Arc<Budget>,
@@ -126,7 +135,11 @@ pub(crate) struct OpenBinding {
     pub(crate) name: String,
     /// Its name for ever.
     pub(crate) state_key: String,
+    /// The key of its collection, of a snapshot; nothing else asks for it.
+    pub(crate) key: Vec<String>,
     pub(crate) interval: Duration,
+    /// When it is to be read anew, if it has a schedule.
+    pub(crate) scheduled: Option<Arc<Scheduled>>,
     /// For what its checkpoints are waited.
     pub(crate) until: Await,
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use memchr::memmem;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use staunch_protocol::json::{begin_captured, end_captured};
+use staunch_protocol::json::begin_captured;
 use staunch_state::{DateTime, Node, Snapshot};
 use twox_hash::XxHash3_128;
 
@@ -42,6 +42,7 @@ pub(crate) struct SnapshotLane {
     rows: u64,
     digest: XxHash3_128,
     scratch: Vec<u8>,
+    scratch_line: Vec<u8>,
 }
 
 impl Rows {
@@ -53,7 +54,7 @@ impl Rows {
         let this = &mut *self.0;
         let mut row = std::mem::take(&mut this.scratch);
         row.clear();
-        let result = match serde_json::to_writer(&mut row, document) {
+        let result = match crate::document::write(&mut row, document) {
             Ok(()) => this.row(&row),
             Err(source) => {
                 let binding = this.lane.binding.name.clone();
@@ -79,7 +80,8 @@ impl Rows {
     /// # Errors
     /// When it cannot be spooled.
     pub fn sourced_schema(&mut self, schema: &Value) -> Result<(), TaskError> {
-        self.0.lane.sourced_schema(schema)
+        let lane = &mut self.0.lane;
+        lane.sourced_schema(lane.binding.index, schema)
     }
 
     /// Whether the capture is to stop. A function that runs for long may then return an error: nothing of it is captured.
@@ -104,6 +106,7 @@ impl SnapshotLane {
             rows: 0,
             digest: XxHash3_128::new(),
             scratch: Vec::new(),
+            scratch_line: Vec::new(),
         }
     }
 
@@ -164,14 +167,14 @@ impl SnapshotLane {
             let binding = self.lane.binding.name.clone();
             return Err(self.lane.fail(TaskError::NotAnObject { binding }));
         };
-        let buffer = self.lane.spool.buffer();
-        let start = buffer.len();
-        begin_captured(self.lane.binding.index, buffer);
-        buffer.extend_from_slice(&body);
-        end_captured(buffer);
-        self.digest.write(buffer[start..].trim_ascii_end()); // As a line, without its line break.
+        // As the line that it would be in JSON, without its line break, whatever codec it leaves in.
+        self.scratch_line.clear();
+        begin_captured(self.lane.binding.index, &mut self.scratch_line);
+        self.digest.write(&self.scratch_line);
+        self.digest.write(&body);
+        self.digest.write(b"}}");
         self.rows += 1;
-        self.lane.captured()
+        self.lane.object(self.lane.binding.index, &body)
     }
 
     /// Deletes the rows that are no more, and sends all of it if anything differs from the last snapshot.
@@ -208,7 +211,7 @@ impl SnapshotLane {
             "_meta".into(),
             serde_json::json!({ "op": "d", "row_id": row }),
         );
-        self.lane.document(&tombstone)
+        self.lane.document(self.lane.binding.index, &tombstone)
     }
 }
 

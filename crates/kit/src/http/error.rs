@@ -184,7 +184,7 @@ impl fmt::Display for Says<'_> {
 pub(super) struct Secrets(Vec<String>);
 
 impl Secrets {
-    pub(super) fn of(url: &Url, headers: &HeaderMap) -> Self {
+    pub(super) fn of(url: &Url, headers: &HeaderMap, of_body: Vec<String>) -> Self {
         let decoded = url.query_pairs().map(|(_, value)| value.into_owned());
         let encoded = url.query().unwrap_or_default().split('&');
         let encoded = encoded.filter_map(|pair| Some(pair.split_once('=')?.1.to_owned()));
@@ -198,6 +198,7 @@ impl Secrets {
             .chain(encoded)
             .chain(user)
             .chain(values.map(str::to_owned))
+            .chain(of_body)
             .filter(|secret| secret.chars().count() >= SECRET_CHARS)
             .collect();
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len())); // One may be a part of another.

@@ -1,38 +1,48 @@
 //! Whether a resource can go on with its state.
 
-use staunch_state::{Node, Part, ResourceState};
+use staunch_state::{Part, ResourceState};
 
+use super::initialise::Beginning;
 use crate::capture::{BackfillFn, IncrementalFn, SnapshotFn, TaskError};
 use crate::resource::{Functions, Resource};
 
-/// Sees that a resource can go on with its state, before anything is written: afterwards a migration would be committed that nobody
-/// can run.
+/// Sees that a resource can begin with a state.
 pub(super) fn check_fit(
     state_key: &str,
     resource: &Resource,
-    state: &Node,
+    beginning: &Beginning,
 ) -> Result<(), TaskError> {
-    let typed = ResourceState::decode(state_key, state);
-    let wrong = match &typed {
-        Ok(typed) => misfit(
-            resource.incremental.as_ref(),
-            resource.backfill.as_ref(),
-            resource.snapshot.as_ref(),
-            typed,
-        ),
-        Err(error) => Some((
-            error.pointer.clone(),
-            "it cannot be read; restore it from the history",
-        )),
+    let wrong = misfit(
+        resource.incremental.as_ref(),
+        resource.backfill.as_ref(),
+        resource.snapshot.as_ref(),
+        &beginning.typed,
+    );
+    let Some((pointer, problem)) = wrong else {
+        return Ok(());
     };
-    match wrong {
-        None => Ok(()),
-        Some((pointer, problem)) => Err(TaskError::State {
-            state_key: state_key.to_owned(),
-            binding: resource.name.clone(),
-            pointer,
-            problem: problem.to_owned(),
-        }),
+    let problem = match beginning.is_initial {
+        true => "its initial state does not fit its functions; give the resource one that does",
+        false => problem,
+    };
+    Err(TaskError::State {
+        state_key: state_key.to_owned(),
+        binding: resource.name.clone(),
+        pointer,
+        problem: problem.to_owned(),
+    })
+}
+
+/// Whether a function of the resource goes on with a backfill of the state. What no function goes on with is not in progress, or a
+/// schedule would be put off for ever.
+pub(super) fn is_backfilling(resource: &Resource, state: &ResourceState) -> bool {
+    match (&resource.backfill, &state.backfill) {
+        (Some(Functions::Flat(_)), Part::Flat(_)) => true,
+        (Some(Functions::Named(named)), backfill) => named
+            .iter()
+            .any(|(name, _)| backfill.subtask(name).is_some()),
+        (Some(Functions::Each(_)), Part::Keyed(_)) => !state.backfill.is_none(),
+        _ => false,
     }
 }
 

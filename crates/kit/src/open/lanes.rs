@@ -1,10 +1,10 @@
 //! How lanes are made of a resource's functions and of its state.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use staunch_state::{Incremental, Part, ResourceState};
 
 use super::fit::{NO_CURSOR, misfit};
@@ -21,11 +21,17 @@ pub(crate) struct Lanes {
     backfill: Option<Functions<BackfillFn>>,
     snapshot: Option<Functions<SnapshotFn>>,
     tombstone: Arc<Map<String, Value>>,
+    tombstones: BTreeMap<String, Arc<Map<String, Value>>>,
+    is_connector_initiated: bool,
 }
 
 impl Lanes {
-    pub(super) fn new(resource: Resource) -> Self {
+    pub(super) fn new(resource: Resource, state: &ResourceState) -> Self {
+        let tombstones = resource.tombstones.into_iter();
+        let tombstones = tombstones.map(|(subtask, members)| (subtask, Arc::new(members)));
         Self {
+            tombstones: tombstones.collect(),
+            is_connector_initiated: state.is_connector_initiated,
             incremental: resource.incremental,
             backfill: resource.backfill,
             snapshot: resource.snapshot,
@@ -66,9 +72,9 @@ impl Lanes {
             let lane = BackfillLane::new(
                 new_lane(subtask),
                 fetch,
-                entry.cutoff.clone(),
-                entry.next_page.clone(),
+                (entry.cutoff.clone(), entry.next_page.clone()),
                 flag,
+                self.is_connector_initiated,
             );
             children.push(Child::new(task_name(open, subtask, "backfill"), lane.run()));
         }
@@ -89,15 +95,24 @@ impl Lanes {
             ));
         }
         for (subtask, fetch, entry) in of_snapshot {
-            let lane = SnapshotLane::new(
-                new_lane(subtask),
-                fetch,
-                Arc::clone(&self.tombstone),
-                entry.cloned(),
-            );
+            let lane = new_lane(subtask);
+            let tombstone = self.tombstone(subtask);
+            if let Some(pointer) = missing(&tombstone, &open.key) {
+                return Err(TaskError::TombstoneIncomplete {
+                    task: lane.task(),
+                    pointer: pointer.to_owned(),
+                });
+            }
+            let lane = SnapshotLane::new(lane, fetch, tombstone, entry.cloned());
             children.push(Child::new(task_name(open, subtask, "snapshot"), lane.run()));
         }
         Ok(children)
+    }
+
+    /// What a deletion has besides `_meta`.
+    fn tombstone(&self, subtask: Option<&str>) -> Arc<Map<String, Value>> {
+        let own = subtask.and_then(|subtask| self.tombstones.get(subtask));
+        Arc::clone(own.unwrap_or(&self.tombstone))
     }
 
     /// The lanes of a subtask that begins.
@@ -120,9 +135,9 @@ impl Lanes {
             let lane = BackfillLane::new(
                 new_lane(),
                 fetch,
-                state.cursor.clone(),
-                page,
+                (state.cursor.clone(), page),
                 Arc::clone(&flag),
+                self.is_connector_initiated,
             );
             children.push(Child::new(task_name(open, subtask, "backfill"), lane.run()));
         }
@@ -155,8 +170,20 @@ impl Lanes {
             (functions, Some(subtask)) => functions.of(subtask)?,
             _ => return None,
         };
-        Some(BackfillStart { fetch, running })
+        Some(BackfillStart {
+            fetch,
+            running,
+            is_connector_initiated: self.is_connector_initiated,
+        })
     }
+}
+
+/// The first member of a collection key that a deletion of these members lacks. `_meta` has its operation and its row.
+fn missing<'k>(tombstone: &Map<String, Value>, key: &'k [String]) -> Option<&'k str> {
+    let mut deletion = Value::Object(tombstone.clone());
+    deletion["_meta"] = json!({ "op": "d", "row_id": 0 });
+    let mut key = key.iter().map(String::as_str);
+    key.find(|pointer| deletion.pointer(pointer).is_none())
 }
 
 fn task_name(open: &OpenBinding, subtask: Option<&str>, strategy: &str) -> String {

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use staunch_state::Node;
 
 use super::Signal;
 use crate::testing::{Capture, after};
@@ -236,7 +235,7 @@ async fn after_a_line_that_makes_no_sense_what_runs_has_ten_seconds_to_end_as_at
 #[tokio::test(flavor = "local", start_paused = true)]
 async fn an_error_while_a_binding_opens_ends_the_capture_before_any_function_runs() {
     let resources = || {
-        let refuse = |_: &Node| FetchResult::Err("it is not welcome".into());
+        let refuse = |_: crate::Opening| async { FetchResult::Err("it is not welcome".into()) };
         vec![working("a", 0), resting("b").on_open(refuse)]
     };
     let states = json!({"a": inc(0), "b": inc(0)});

@@ -1,5 +1,7 @@
 //! The fast way for documents: their envelope as bytes, with nothing parsed or copied.
 
+use memchr::memchr2;
+
 const ENVELOPE: &[u8] = b"{\"captured\":{";
 const BINDING: &[u8] = b"\"binding\":";
 const DOC: &[u8] = b"\"doc\":";
@@ -17,6 +19,27 @@ pub fn begin_captured(binding: u32, out: &mut Vec<u8>) {
 #[inline]
 pub fn end_captured(out: &mut Vec<u8>) {
     out.extend_from_slice(b"}}\n");
+}
+
+/// Appends a document that is JSON text already, as one line.
+///
+/// Line breaks between its tokens become spaces. That it is one JSON object is the caller's promise.
+#[inline]
+pub fn append_captured(binding: u32, document: &[u8], out: &mut Vec<u8>) {
+    begin_captured(binding, out);
+    append_on_one_line(document, out);
+    end_captured(out);
+}
+
+/// JSON has line breaks between tokens only, never inside one, so that a space in place of each leaves the same document.
+fn append_on_one_line(document: &[u8], out: &mut Vec<u8>) {
+    let mut rest = document;
+    while let Some(at) = memchr2(b'\n', b'\r', rest) {
+        out.extend_from_slice(&rest[..at]);
+        out.push(b' ');
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
 }
 
 /// Takes the binding and the document out of a `captured` line of the common form.
@@ -63,4 +86,17 @@ fn push_decimal(mut value: u32, out: &mut Vec<u8>) {
         }
     }
     out.extend_from_slice(&digits[start..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::append_captured;
+
+    #[test]
+    fn line_breaks_between_tokens_become_spaces() {
+        let mut out = Vec::new();
+        append_captured(7, b"{\n  \"a\": 1,\r\n  \"b\": \"x\\ny\"\n}", &mut out);
+        let line = r#"{"captured":{"binding":7,"doc":{   "a": 1,    "b": "x\ny" }}}"#;
+        assert_eq!(String::from_utf8(out).unwrap(), format!("{line}\n"));
+    }
 }

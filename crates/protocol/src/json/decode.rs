@@ -125,12 +125,12 @@ fn only<T, const N: usize>(what: Malformed, set: [Option<T>; N]) -> Result<T, De
     }
 }
 
-/// What the line was to be. Displays as `malformed request` or `malformed response`.
+/// What the line, or the frame, was to be. Displays as `malformed request` or `malformed response`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Malformed {
-    /// A line of the connector's input.
+    /// A message of the connector's input.
     Request,
-    /// A line of the connector's output.
+    /// A message of the connector's output.
     Response,
 }
 
@@ -248,7 +248,7 @@ fn offset_of(text: &str, line: usize, column: usize) -> usize {
 }
 
 /// What the parser says, without its place and without the value it found, which may be a secret.
-fn problem(error: &serde_json::Error) -> String {
+pub(crate) fn problem(error: &serde_json::Error) -> String {
     let mut text = error.to_string();
     if let Some(place) = text.rfind(" at line ") {
         text.truncate(place);

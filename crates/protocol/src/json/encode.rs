@@ -3,7 +3,7 @@
 use memchr::memchr2;
 use serde::Serialize;
 
-use super::captured::{begin_captured, end_captured};
+use super::captured::append_captured;
 use crate::{Request, Response};
 
 /// Appends the request as one line, with its line feed.
@@ -29,11 +29,7 @@ pub fn encode_response(response: &Response<'_>, out: &mut Vec<u8>) {
         Response::Applied(message) => line(name, message, out),
         Response::Opened(message) => line(name, message, out),
         Response::Captured(message) => {
-            begin_captured(message.binding, out);
-            let doc = out.len();
-            out.extend_from_slice(message.doc.get().as_bytes());
-            keep_to_one_line(&mut out[doc..]);
-            end_captured(out);
+            append_captured(message.binding, message.doc.get().as_bytes(), out);
         }
         Response::Checkpoint(message) => line(name, message, out),
         Response::SourcedSchema(message) => line(name, message, out),

@@ -17,7 +17,8 @@ mod excerpt;
 mod lines;
 mod place;
 
-pub use captured::{begin_captured, end_captured, split_captured};
+pub use captured::{append_captured, begin_captured, end_captured, split_captured};
+pub(crate) use decode::problem;
 pub use decode::{DecodeError, Malformed, decode_request, decode_response};
 pub use encode::{encode_request, encode_response};
 pub use excerpt::excerpt;

@@ -21,7 +21,6 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use staunch_protocol::flow::{CaptureSpec, RangeSpec};
-use staunch_protocol::json::{decode_response, encode_request, split_captured};
 use staunch_protocol::response::ConnectorState;
 use staunch_protocol::{MAX_REQUEST_BYTES, RawValue, Request, Response, request};
 use staunch_state::{Node, StateUpdate};
@@ -50,6 +49,9 @@ const DRAIN_SILENCE: Duration = Duration::from_secs(2);
 
 /// How long a connector has to end itself once it is told to.
 const TERMINATE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// By how much the lengths inside an `Open` request may grow with its state: two, of at most five bytes.
+const LENGTHS_BYTES: usize = 8;
 
 /// How often a stop or idleness that is due is looked for.
 const TICK: Duration = Duration::from_millis(20);
@@ -226,10 +228,18 @@ fn open_request(run: &RunState<'_>, state: String) -> Request {
 
 /// Bytes that a state may have so that this capture can be opened with it again.
 fn state_limit(run: &RunState<'_>) -> usize {
-    let mut line = Vec::new();
-    encode_request(&open_request(run, "{}".to_owned()), &mut line);
+    let mut message = Vec::new();
+    let open = open_request(run, "{}".to_owned());
+    if run
+        .command
+        .codec
+        .encode_request(&open, &mut message)
+        .is_err()
+    {
+        return 0; // Then it cannot be opened at all, which is said when it is tried.
+    }
     MAX_REQUEST_BYTES
-        .saturating_sub(line.len())
+        .saturating_sub(message.len() + LENGTHS_BYTES)
         .min(staunch_state::MAX_BYTES)
 }
 
@@ -274,17 +284,18 @@ impl Reader<'_> {
     fn run(&mut self, conversation: &mut Conversation) -> Result<(), ReadEnd> {
         let Conversation {
             program,
-            lines,
+            messages,
             lifecycle,
             connector,
         } = conversation;
+        let codec = messages.codec();
         let protocol = |source| ConnectorError::Protocol {
             program: program.clone(),
             source,
         };
         loop {
-            let line = match lines.next_line() {
-                Ok(Some(line)) => line,
+            let message = match messages.next_message() {
+                Ok(Some(message)) => message,
                 Ok(None) => {
                     // A failed connector says more than the sequence that it left unfinished.
                     if let Err(unfinished) = lifecycle.finish() {
@@ -298,22 +309,25 @@ impl Reader<'_> {
                 }
                 Err(source) => return Err(connector.frame_failure(source).into()),
             };
-            if let Some((binding, document)) = split_captured(line) {
+            if let Some((binding, document)) = codec.split_captured(message) {
                 lifecycle.captured(binding).map_err(protocol)?;
                 match self.captured(binding, document)? {
                     Ok(()) => continue,
                     // Not JSON at all: then the message is none either, and that is what to say.
                     Err(violation @ Violation::NotJson { .. }) => {
-                        if let Err(source) = decode_response(line) {
-                            return Err(ConnectorError::garbage(program, line, source).into());
+                        if let Err(source) = codec.decode_response(message) {
+                            return Err(
+                                ConnectorError::garbage(program, codec, message, source).into()
+                            );
                         }
                         return Err(self.rejected(binding, document, violation));
                     }
                     Err(violation) => return Err(self.rejected(binding, document, violation)),
                 }
             }
-            let response = decode_response(line)
-                .map_err(|source| ConnectorError::garbage(program, line, source))?;
+            let response = codec
+                .decode_response(message)
+                .map_err(|source| ConnectorError::garbage(program, codec, message, source))?;
             lifecycle.response(&response).map_err(protocol)?;
             match response {
                 Response::Captured(captured) => {
@@ -363,11 +377,15 @@ impl Reader<'_> {
     }
 
     fn append(&mut self, file: FileId, document: &[u8]) -> Result<(), RunError> {
-        if memchr::memchr(b'\r', document).is_some() {
-            // A carriage return between tokens is JSON, and would break the line for some readers.
+        if memchr::memchr2(b'\n', b'\r', document).is_some() {
+            // A line break between tokens is JSON, but the file has a line for each document. In a frame there may be any; in a
+            // line of the protocol there may be carriage returns.
             let document: Vec<u8> = document
                 .iter()
-                .map(|&byte| if byte == b'\r' { b' ' } else { byte })
+                .map(|&byte| match byte {
+                    b'\n' | b'\r' => b' ',
+                    other => other,
+                })
                 .collect();
             return Ok(self.files.append(file, &document)?);
         }

@@ -26,6 +26,7 @@ fn session(folder: &Path, says: &str) -> (Result<SessionEnd, RunError>, Vec<Reco
         argv: ["/bin/sh", "-c", &script].map(str::to_owned).into(),
         dir: folder.to_owned(),
         env: Default::default(),
+        codec: Default::default(),
     };
     let mut store = Store::open(&folder.join(".staunch")).unwrap();
     if store.load(CAPTURE).unwrap().is_none() {

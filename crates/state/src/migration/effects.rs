@@ -211,16 +211,33 @@ impl Effects {
         self.forward.count.is_some_and(|at_most| by <= at_most)
     }
 
-    /// Whether it says that data is read from the start.
-    pub(crate) fn starts_over(&self) -> bool {
+    /// How far back date-time cursors may go; none if they may not.
+    pub fn rewind_limit(&self) -> Option<Duration> {
+        self.rewind.time
+    }
+
+    /// How far back integer cursors may go; none if they may not.
+    pub fn rewind_count_limit(&self) -> Option<u64> {
+        self.rewind.count
+    }
+
+    /// Whether any cursor may go forward.
+    pub fn may_forward(&self) -> bool {
+        self.forward != Reach::NONE
+    }
+
+    /// Whether data is read from the start.
+    pub fn starts_over(&self) -> bool {
         self.backfill || self.reset
     }
 
-    pub(crate) fn resets(&self) -> bool {
+    /// Whether the binding starts over, its state removed.
+    pub fn resets(&self) -> bool {
         self.reset
     }
 
-    pub(crate) fn retires(&self) -> bool {
+    /// Whether the binding is given up.
+    pub fn retires(&self) -> bool {
         self.retire
     }
 
@@ -228,16 +245,25 @@ impl Effects {
         self.reset || self.retire
     }
 
-    pub(crate) fn may_change_cursor_kind(&self) -> bool {
+    /// Whether cursors may become another kind by a rule that only the migration knows.
+    pub fn may_change_cursor_kind(&self) -> bool {
         self.changes_cursor_kind
     }
 
-    pub(crate) fn replaces(&self) -> bool {
+    /// Whether the whole state is sent.
+    pub fn replaces(&self) -> bool {
         self.replaces_state
     }
 
-    pub(crate) fn rules(&self) -> &[CursorRule] {
+    /// The rules by which cursors are converted.
+    pub fn rules(&self) -> &[CursorRule] {
         &self.converts
+    }
+
+    /// Whether this subtask is one that begins, wherever.
+    pub fn may_begin(&self, subtask: Option<&str>) -> bool {
+        let mut begun = self.begins.iter();
+        begun.any(|(name, _)| subtask == Some(name))
     }
 
     pub(crate) fn allows_begin(&self, subtask: Option<&str>, cursor: &Cursor) -> bool {
@@ -249,7 +275,8 @@ impl Effects {
         })
     }
 
-    pub(crate) fn drops(&self, subtask: Option<&str>) -> bool {
+    /// Whether this subtask is given up. The flat entry never is.
+    pub fn drops(&self, subtask: Option<&str>) -> bool {
         subtask.is_some_and(|name| {
             let named = self.drops.iter().any(|dropped| dropped == name);
             let others = self.keeps_only.as_ref();
@@ -261,7 +288,8 @@ impl Effects {
         &self.moves
     }
 
-    pub(crate) fn edited(&self) -> &[String] {
+    /// The pointers of members that change.
+    pub fn edited(&self) -> &[String] {
         &self.edits
     }
 }
@@ -385,7 +413,7 @@ impl Declared {
     }
 
     /// What these migrations declare together; one that is not known declares nothing.
-    pub(crate) fn of<'a>(&self, migrations: impl IntoIterator<Item = &'a str>) -> Effects {
+    pub fn of<'a>(&self, migrations: impl IntoIterator<Item = &'a str>) -> Effects {
         let named = migrations
             .into_iter()
             .filter_map(|name| self.by_name.get(name));

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use super::part::{self, PartShape};
 use super::{
     Backfill, Incremental, ModelError, Page, Part, RESERVED_SUBTASKS, ResourceState, Snapshot,
     Unknown, UnknownMembers, binding_pointer,
@@ -20,25 +21,20 @@ pub(super) struct Reader<'a> {
 
 /// How the entries of one part look.
 struct Shape<T> {
-    member: &'static str,
-    /// Members of an entry; if any of them is there, the part is flat.
-    names: &'static [&'static str],
+    part: PartShape,
     read: for<'a> fn(&mut Reader<'a>, &'a Object) -> Result<T, ModelError>,
 }
 
 const INC: Shape<Incremental> = Shape {
-    member: "inc",
-    names: &["cursor"],
+    part: part::INC,
     read: |reader, entry| reader.incremental(entry),
 };
 const BACKFILL: Shape<Backfill> = Shape {
-    member: "backfill",
-    names: &["cutoff", "next_page"],
+    part: part::BACKFILL,
     read: |reader, entry| reader.backfill(entry),
 };
 const SNAPSHOT: Shape<Snapshot> = Shape {
-    member: "snapshot",
-    names: &["updated_at", "last_count", "last_digest"],
+    part: part::SNAPSHOT,
     read: |reader, entry| reader.snapshot(entry),
 };
 
@@ -59,13 +55,13 @@ impl<'a> Reader<'a> {
         let (inc, unknown_inc) = self.part(object, &INC)?;
         let (backfill, unknown_backfill) = self.part(object, &BACKFILL)?;
         let (snapshot, unknown_snapshot) = self.part(object, &SNAPSHOT)?;
-        let last_initialized = self.optional(object, "last_initialized", Self::datetime)?;
+        let last_initialized = self.optional(object, "last_initialized", Self::datetime_or_utc)?;
         let is_connector_initiated =
             self.optional(object, "is_connector_initiated", Self::boolean)?;
         let known = [
-            INC.member,
-            BACKFILL.member,
-            SNAPSHOT.member,
+            INC.part.name,
+            BACKFILL.part.name,
+            SNAPSHOT.part.name,
             "last_initialized",
             "is_connector_initiated",
         ];
@@ -89,23 +85,19 @@ impl<'a> Reader<'a> {
         state: &'a Object,
         shape: &Shape<T>,
     ) -> Result<(Part<T>, Part<Object>), ModelError> {
-        let Some(node) = state.present(shape.member) else {
+        let Some(node) = state.present(shape.part.name) else {
             return Ok((Part::None, Part::None));
         };
-        self.within(shape.member, |reader| {
+        self.within(shape.part.name, |reader| {
             let Some(object) = node.as_object() else {
                 return Err(
                     reader.error("is no object; it holds one entry, or one for each subtask")
                 );
             };
-            if shape
-                .names
-                .iter()
-                .any(|name| object.present(name).is_some())
-            {
+            if shape.part.is_flat_entry(object) {
                 reader.refuse_mixture(object, shape)?;
                 let entry = (shape.read)(reader, object)?;
-                let unknown = others(object, shape.names);
+                let unknown = others(object, shape.part.members);
                 return Ok((Part::Flat(entry), unknown.map_or(Part::None, Part::Flat)));
             }
             reader.keyed(object, shape)
@@ -132,7 +124,7 @@ impl<'a> Reader<'a> {
                     let Some(entry) = node.as_object() else {
                         return Err(reader.error("is no object; the entry of a subtask is one"));
                     };
-                    if let Some(others) = others(entry, shape.names) {
+                    if let Some(others) = others(entry, shape.part.members) {
                         unknown.push((name.to_owned(), Some(others)));
                     }
                     (shape.read)(reader, entry)
@@ -152,14 +144,14 @@ impl<'a> Reader<'a> {
     fn refuse_mixture<T>(&self, object: &Object, shape: &Shape<T>) -> Result<(), ModelError> {
         // A page may be an object, and says nothing then about the shape.
         let inner = |name: &&str| *name != "next_page" && object.get(name).is_some_and(is_object);
-        if let Some(name) = shape.names.iter().find(|name| inner(name)) {
+        if let Some(name) = shape.part.members.iter().find(|name| inner(name)) {
             return Err(self.error(&format!(
                 "has an object as its `{name}`; if that is a subtask of this name, give it another name"
             )));
         }
         let is_entry = |node: &Node| {
             node.as_object().is_some_and(|entry| {
-                let mut names = shape.names.iter();
+                let mut names = shape.part.members.iter();
                 names.any(|member| entry.present(member).is_some())
             })
         };
@@ -202,6 +194,15 @@ impl<'a> Reader<'a> {
 
     fn datetime(&self, node: &Node) -> Result<DateTime, ModelError> {
         match node.as_leaf().and_then(DateTime::of_leaf) {
+            Some(read) => read.map_err(|error| self.error(&error)),
+            None => Err(self.no_string()),
+        }
+    }
+
+    /// As [`datetime`](Self::datetime), in UTC where no zone is written: nobody stamps a state in any other, and refusing it would
+    /// stop a capture that runs.
+    fn datetime_or_utc(&self, node: &Node) -> Result<DateTime, ModelError> {
+        match node.as_leaf().and_then(DateTime::of_leaf_or_utc) {
             Some(read) => read.map_err(|error| self.error(&error)),
             None => Err(self.no_string()),
         }

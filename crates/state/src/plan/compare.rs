@@ -10,14 +10,15 @@ use super::refused::Refused;
 use super::show;
 use crate::cursor::Cursor;
 use crate::migration::Effects;
+use crate::model::part::{ARCHIVE, BACKFILL, INC, SNAPSHOT};
 use crate::model::{Backfill, ResourceState, Snapshot};
-use crate::node::{Node, Object, push_pointer_token};
+use crate::node::{Node, Object, pointer_token, push_pointer_token};
 
-/// The members that the model's parts are, and that the checks of cursors, backfills and snapshots are about.
-const PARTS: [&str; 3] = ["inc", "backfill", "snapshot"];
+/// The members of a binding's state that the checks of cursors, backfills and snapshots are about.
+const COMPARED: [&str; 3] = [INC.name, BACKFILL.name, SNAPSHOT.name];
 
-/// The member under which subtasks that are not configured any more are put aside, part by part.
-const ARCHIVE: &str = "archived";
+/// The same, and what is put aside.
+const COMPARED_AND_ARCHIVE: [&str; 4] = [INC.name, BACKFILL.name, SNAPSHOT.name, ARCHIVE];
 
 /// A backfill, with the name of its subtask.
 type Unfinished<'a> = (Option<&'a str>, &'a Backfill);
@@ -156,27 +157,24 @@ impl Change<'_> {
         })?;
         let old = State::read(self.state_key, before.unwrap_or(&Node::Null));
         // What is put aside is compared like what runs, where it can be read.
-        let archive = match &old {
-            Ok(old) if old.has_readable_archive && new.has_readable_archive => ARCHIVE,
-            _ => PARTS[0],
+        let is_archive_read = old
+            .as_ref()
+            .is_ok_and(|old| old.has_readable_archive && new.has_readable_archive);
+        let compared: &[&str] = match is_archive_read {
+            true => &COMPARED_AND_ARCHIVE,
+            false => &COMPARED,
         };
-        let [inc, backfill, snapshot] = PARTS;
-        if let (Some(Node::Object(before)), Node::Object(after)) = (before, after)
-            && self.checks.has(Check::SiblingsKept)
-            && let Some(pointer) = changed_member(
-                before,
-                after,
-                &[inc, backfill, snapshot, archive],
-                self.effects.edited(),
-            )
-        {
-            return Err(self.sibling_lost(pointer));
-        }
-        if archive == ARCHIVE
-            && self.checks.has(Check::SiblingsKept)
-            && let Some(pointer) = self.changed_in_archive(before, after)
-        {
-            return Err(self.sibling_lost(pointer));
+        if self.checks.has(Check::SiblingsKept) {
+            let beside = match (before, after) {
+                (Some(Node::Object(before)), Node::Object(after)) => {
+                    changed_member(before, after, compared, self.effects.edited())
+                }
+                _ => None,
+            };
+            let in_archive = || self.changed_in_archive(before, after);
+            if let Some(pointer) = beside.or_else(|| in_archive().filter(|_| is_archive_read)) {
+                return Err(self.sibling_lost(pointer));
+            }
         }
         match old {
             Ok(old) => self.compared(&old, &new),
@@ -195,14 +193,9 @@ impl Change<'_> {
                 state.and_then(|state| state.as_object()?.get(ARCHIVE)?.as_object().cloned());
             archive.unwrap_or_default()
         };
-        let changed = changed_member(&archive(before), &archive(Some(after)), &PARTS, &[])?;
+        let changed = changed_member(&archive(before), &archive(Some(after)), &COMPARED, &[])?;
         let pointer = format!("/{ARCHIVE}{changed}");
-        let is_declared = self
-            .effects
-            .edited()
-            .iter()
-            .any(|edit| covers(edit, &pointer));
-        (!is_declared).then_some(pointer)
+        (!self.edits(&pointer)).then_some(pointer)
     }
 
     fn compared(&self, old: &State, new: &State) -> Result<Verdict, Refused> {
@@ -243,7 +236,7 @@ impl Change<'_> {
             given_up: &given_up,
             effects: self.effects,
         });
-        moves.back.extend(self.cut_off(old));
+        moves.back.extend(self.cut_off(old, &by_rule));
         let (mut lost, begun) = self.unmatched(old, new, &fresh);
         lost.retain(|(name, _)| !self.gives_up(*name, new));
         let again: Vec<_> = begun
@@ -285,13 +278,17 @@ impl Change<'_> {
     }
 
     /// What the declared rules cut off, where the old and the new cursor cannot be compared.
-    fn cut_off<'a>(&self, old: &'a State) -> Vec<(Option<&'a str>, Distance)> {
-        let by_rule = old.cursors().filter_map(|(name, cursor)| {
-            let undone = cursors::undone(&self.as_compared(cursor)?, self.effects)?;
+    fn cut_off<'a>(
+        &self,
+        old: &'a State,
+        by_rule: &[Option<Cursor>],
+    ) -> Vec<(Option<&'a str>, Distance)> {
+        let cut = |((name, cursor), converted): (Named<'a>, &Option<Cursor>)| {
+            let undone = cursors::undone(converted.as_ref()?, self.effects)?;
             let is_earlier = undone.compare(cursor) == Some(Ordering::Less);
             is_earlier.then(|| (name, cursors::distance(cursor, &undone)))
-        });
-        by_rule.collect()
+        };
+        old.cursors().zip(by_rule).filter_map(cut).collect()
     }
 
     /// What a cursor is compared as, where its type changes by a declared rule.
@@ -545,12 +542,7 @@ impl Change<'_> {
                 let kept = candidates
                     .any(|(.., theirs)| theirs.get(key).is_some_and(|there| there == node));
                 let place = pointer(part, name, key);
-                let edited = self
-                    .effects
-                    .edited()
-                    .iter()
-                    .any(|edit| covers(edit, &place));
-                if !kept && !edited {
+                if !kept && !self.edits(&place) {
                     return Some(place);
                 }
             }
@@ -658,6 +650,12 @@ impl Change<'_> {
     /// Whether a subtask is given up, as declared: gone from every part. One that is still there in another goes on.
     fn gives_up(&self, name: Option<&str>, new: &State) -> bool {
         self.effects.drops(name) && !new.has(name)
+    }
+
+    /// Whether the member at this place is declared to change.
+    fn edits(&self, place: &str) -> bool {
+        let mut edits = self.effects.edited().iter();
+        edits.any(|edit| covers(edit, place))
     }
 
     fn sibling_lost(&self, pointer: String) -> Refused {
@@ -802,6 +800,10 @@ pub(super) fn changed_member(
         if except.contains(key) {
             return false;
         }
+        let (ours, theirs) = (value(before, key), value(after, key));
+        if ours.same_state(&theirs) {
+            return false;
+        }
         let mut pointer = String::new();
         push_pointer_token(&mut pointer, key);
         let edited = |node: Node| -> Node {
@@ -811,8 +813,7 @@ pub(super) fn changed_member(
             }
             of
         };
-        let (ours, theirs) = (value(before, key), value(after, key));
-        !ours.same_state(&theirs) && !edited(ours).same_state(&edited(theirs))
+        !edited(ours).same_state(&edited(theirs))
     };
     let key = before.keys().chain(after.keys()).find(differs)?;
     let mut pointer = String::new();
@@ -833,7 +834,7 @@ fn remove(node: &mut Node, pointer: &str) {
             pointer = parent;
             continue;
         };
-        object.remove(&token.replace("~1", "/").replace("~0", "~"));
+        object.remove(&pointer_token(token));
         if !object.is_empty() {
             return;
         }

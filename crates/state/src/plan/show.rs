@@ -5,6 +5,7 @@ use std::fmt;
 use super::cursors::{Distance, Moves};
 use super::example::{Example, Sign};
 use super::{BindingPlan, Group, Outcome, Plan, WHOLE_STATE};
+use crate::model::part::{PARTS, PartShape};
 use crate::node::{Node, Object};
 
 /// Columns of a line.
@@ -19,24 +20,17 @@ const NAMED_SUBTASKS: usize = 4;
 /// Groups of one outcome that are shown; the rest are counted.
 const SHOWN_GROUPS: usize = 20;
 
-/// The parts of a state, and the members that only a flat one has.
-const PARTS: [(&str, &[&str]); 3] = [
-    ("inc", &["cursor"]),
-    ("backfill", &["cutoff", "next_page"]),
-    ("snapshot", &["updated_at"]),
-];
-
 /// How the shape of a state changes, part by part.
 pub(super) fn change(before: Option<&Node>, after: Option<&Node>, is_moved: bool) -> String {
     let Some(after) = after else {
         return "state removed".to_owned();
     };
-    let parts = PARTS.iter().filter_map(|part| {
+    let parts = PARTS.into_iter().filter_map(|part| {
         let (old, new) = (
             before.and_then(|before| shape(before, part)),
             shape(after, part),
         );
-        let part = part.0;
+        let part = part.name;
         match (old, new) {
             (old, new) if old == new => None,
             (None, Some(new)) => Some(format!("{part} {new} added")),
@@ -54,13 +48,10 @@ pub(super) fn change(before: Option<&Node>, after: Option<&Node>, is_moved: bool
 }
 
 /// The members of a part that are there, and whether they are those of a flat one.
-fn members<'a>(
-    state: &'a Node,
-    (part, names): &(&str, &[&str]),
-) -> Option<(bool, impl Iterator<Item = &'a str>)> {
-    let part: &Object = state.as_object()?.get(part)?.as_object()?;
-    let is_flat = names.iter().any(|name| part.present(name).is_some());
-    let members = part
+fn members(state: &Node, part: PartShape) -> Option<(bool, impl Iterator<Item = &str>)> {
+    let entries: &Object = part.of(state.as_object()?)?;
+    let is_flat = part.is_flat_entry(entries);
+    let members = entries
         .map()
         .iter()
         .filter(|(_, node)| !node.is_null())
@@ -68,7 +59,7 @@ fn members<'a>(
     Some((is_flat, members))
 }
 
-fn shape(state: &Node, part: &(&str, &[&str])) -> Option<String> {
+fn shape(state: &Node, part: PartShape) -> Option<String> {
     let (is_flat, members) = members(state, part)?;
     let members: Vec<&str> = members.collect();
     let count = members.len();
@@ -93,7 +84,7 @@ pub(super) fn same_shape(one: Option<&Node>, other: Option<&Node>) -> bool {
         return one.is_none() == other.is_none();
     };
     PARTS
-        .iter()
+        .into_iter()
         .all(|part| match (members(one, part), members(other, part)) {
             (None, None) => true,
             (Some((is_flat, ours)), Some((is_theirs_flat, theirs))) => {

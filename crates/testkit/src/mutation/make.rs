@@ -2,10 +2,10 @@
 
 use std::cmp::Ordering;
 
-use staunch_state::{BINDING_STATES, Cursor, CursorKind, MAX_DEPTH, Node, Object};
+use staunch_state::{BINDING_STATES, Cursor, CursorKind, Effects, MAX_DEPTH, Node, Object};
 
 use super::{Mutation, nested};
-use crate::allowed::Allowed;
+use crate::allowed;
 use crate::case::{Case, Subject};
 use crate::cursors::{self, order};
 use crate::laws::Sound;
@@ -34,7 +34,7 @@ struct Place<'a> {
     key: &'a str,
     before: &'a Object,
     after: &'a Object,
-    allowed: Allowed,
+    allowed: Effects,
     was: Reading,
     is: Reading,
 }
@@ -63,7 +63,7 @@ impl<'a> Ground<'a> {
                 key,
                 before: old,
                 after: new,
-                allowed: Allowed::of(&self.subject.declared, &self.sound.applied, &[key, before]),
+                allowed: allowed::of(&self.subject.declared, &self.sound.applied, &[key, before]),
                 was: Reading::of(Some(old)),
                 is: Reading::of(Some(new)),
             });
@@ -139,7 +139,7 @@ impl<'a> Ground<'a> {
                 .before
                 .present(key)
                 .is_some_and(|node| *node != Node::boolean(false));
-            if was_there && !is_part(key) && !place.allowed.edits(&pointer) {
+            if was_there && !is_part(key) && !allowed::edits(&place.allowed, &pointer) {
                 self.change(Mutation::ForgetsSibling, place, &pointer, |binding| {
                     binding.remove(key);
                 });
@@ -230,8 +230,11 @@ impl<'a> Ground<'a> {
                 .filter(|from| from.kind() == cursor.kind())
                 .min_by(|a, b| order(a, b).unwrap_or(Ordering::Equal));
             let Some(earliest) = earliest else { continue };
-            let back =
-                cursors::earlier(earliest, place.allowed.rewind(), place.allowed.rewind_by());
+            let back = cursors::earlier(
+                earliest,
+                place.allowed.rewind_limit().unwrap_or_default(),
+                place.allowed.rewind_count_limit().unwrap_or_default(),
+            );
             if let Some(back) = back.filter(|back| !old.contains(back)) {
                 self.change_member(
                     Mutation::MovesTooFarBack,
@@ -352,7 +355,7 @@ impl<'a> Ground<'a> {
     }
 
     fn kinds(&mut self, place: &Place<'_>) {
-        if place.allowed.changes_cursor_kind() || place.allowed.starts_over() {
+        if place.allowed.may_change_cursor_kind() || place.allowed.starts_over() {
             return;
         }
         let places = [
@@ -541,11 +544,11 @@ impl<'a> Ground<'a> {
         else {
             return;
         };
-        let allowed = Allowed::of(&self.subject.declared, &self.sound.applied, &[""]);
+        let allowed = allowed::of(&self.subject.declared, &self.sound.applied, &[""]);
         let keys: Vec<&str> = after.keys().filter(|key| *key != BINDING_STATES).collect();
         for key in keys {
             let was_there = before.present(key).is_some();
-            if was_there && !allowed.edits(&format!("/{}", token(key))) {
+            if was_there && !allowed::edits(&allowed, &format!("/{}", token(key))) {
                 let mut without = after.clone();
                 without.remove(key);
                 self.add(
@@ -576,7 +579,7 @@ impl Place<'_> {
                 .cursors()
                 .any(|(theirs, _)| is.cursor(theirs).is_none())
                 && !is.begins(name, &self.was)
-                && !self.allowed.begins(name)
+                && !self.allowed.may_begin(name)
         };
         !self.allowed.drops(name) && (self.was.cursor(name).is_some() || is_made_of_others())
     }

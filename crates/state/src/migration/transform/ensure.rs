@@ -1,13 +1,10 @@
 //! An entry for each subtask that is configured, and what becomes of those that are not any more.
 
-use super::shape::{BACKFILL, INC, PARTS, PartShape, SNAPSHOT};
+use super::shape::{ARCHIVE, BACKFILL, INC, PARTS, PartShape, SNAPSHOT};
 use super::{Never, Rule, Transform, sealed};
 use crate::cursor::Cursor;
 use crate::migration::{Binding, Effects, MigrationError};
 use crate::node::{Node, Object};
-
-/// The member that holds the entries of subtasks that are not configured any more, part by part.
-const ARCHIVE: &str = "archived";
 
 /// Every subtask has its entries: one that is new gets its initial state, in the flat shape of a binding's state.
 ///

@@ -3,41 +3,12 @@
 use crate::cursor::Cursor;
 use crate::migration::MigrationError;
 use crate::model::check_subtask_name;
+pub(super) use crate::model::part::{ARCHIVE, BACKFILL, INC, PARTS, PartShape, SNAPSHOT};
 use crate::node::{Node, Object, push_pointer_token};
 
-/// A part, with the members that only an entry has: one of them present makes the part flat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PartShape {
-    pub(super) name: &'static str,
-    members: &'static [&'static str],
-}
-
-pub(super) const INC: PartShape = PartShape {
-    name: "inc",
-    members: &["cursor"],
-};
-pub(super) const BACKFILL: PartShape = PartShape {
-    name: "backfill",
-    members: &["cutoff", "next_page"],
-};
-pub(super) const SNAPSHOT: PartShape = PartShape {
-    name: "snapshot",
-    members: &["updated_at", "last_count", "last_digest"],
-};
-pub(super) const PARTS: [PartShape; 3] = [INC, BACKFILL, SNAPSHOT];
-
 impl PartShape {
-    /// The part, when it is an object.
-    pub(super) fn of(self, state: &Object) -> Option<&Object> {
-        state.get(self.name).and_then(Node::as_object)
-    }
-
     pub(super) fn is_flat(self, state: &Object) -> bool {
-        self.of(state).is_some_and(|part| {
-            self.members
-                .iter()
-                .any(|member| part.present(member).is_some())
-        })
+        self.of(state).is_some_and(|part| self.is_flat_entry(part))
     }
 
     /// The entry of a subtask; a flat part has none.

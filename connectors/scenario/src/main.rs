@@ -1,0 +1,6 @@
+//! The connector `scenario`.
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    staunch::main(scenario::Scenario::default())
+}

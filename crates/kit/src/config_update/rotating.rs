@@ -1,0 +1,63 @@
+//! What a connector sees when it may rotate its tokens.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::ConfigUpdate;
+use crate::auth::{RotateError, RotatingOAuth2};
+use crate::http::Client;
+
+/// What [`Connector::rotate_tokens`](crate::Connector::rotate_tokens) sees.
+pub struct Rotating<'a, C> {
+    /// The endpoint config, decoded.
+    pub config: &'a C,
+    /// The endpoint config as it is: only the members that were given, defaults left out.
+    pub json: &'a Value,
+    pub(super) now: Timestamp,
+    pub(super) http: &'a Client,
+}
+
+impl<C> Rotating<'_, C> {
+    /// The present.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// A client to ask the provider with.
+    #[must_use]
+    pub fn http(&self) -> &Client {
+        self.http
+    }
+
+    /// Rotates the credentials that the config has at `pointer`, if their access token is about to expire.
+    ///
+    /// The provider is asked at `token_url`. What it answers takes the place of both tokens and of the time; a refresh token that
+    /// it does not answer with stays as it is. All other members of the config are left alone.
+    ///
+    /// # Errors
+    /// When the provider refuses, or when there are no credentials at `pointer`.
+    pub async fn oauth2(
+        &self,
+        credentials: &RotatingOAuth2,
+        pointer: &str,
+        token_url: &str,
+    ) -> Result<Option<ConfigUpdate>, RotateError> {
+        if !credentials.is_due(self.now) {
+            return Ok(None);
+        }
+        let mut config = self.json.clone();
+        // Before anything is spent: where the tokens would have no place, none are asked for.
+        let Some(Value::Object(place)) = config.pointer_mut(pointer) else {
+            return Err(RotateError::NoCredentials {
+                pointer: pointer.to_owned(),
+            });
+        };
+        let tokens = credentials.exchange(self.http, token_url, self.now).await?;
+        tokens.write_into(place);
+        Ok(Some(ConfigUpdate::new(
+            "Rotating OAuth2 tokens in endpoint config.",
+            config,
+        )))
+    }
+}

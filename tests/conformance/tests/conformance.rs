@@ -1,0 +1,115 @@
+//! Runs the conformance suite.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use serde_json::Value;
+
+/// The suite, beside the repository.
+const SUITE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/conformance");
+
+/// Scenarios of our own, with their goldens beside them.
+const OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+
+/// Runs at once. Most of a run is waiting, but two runs of the suite beside each other would wait for the processor.
+const JOBS: &str = "4";
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Between the suite, which speaks JSON, and a connector that speaks protobuf.
+const BRIDGE: &str = env!("CARGO_BIN_EXE_bridge");
+
+#[test]
+fn every_recorded_scenario_goes_as_it_was_recorded() {
+    compare(&in_json(), &suite().join("scenarios"));
+}
+
+#[test]
+fn every_recorded_scenario_goes_as_it_was_recorded_in_protobuf() {
+    compare(&in_protobuf(), &suite().join("scenarios"));
+}
+
+#[test]
+fn every_scenario_of_our_own_goes_as_the_rules_say() {
+    compare(&in_json(), Path::new(OWN));
+}
+
+#[test]
+fn every_scenario_of_our_own_goes_as_the_rules_say_in_protobuf() {
+    compare(&in_protobuf(), Path::new(OWN));
+}
+
+/// The command line of the connector.
+fn in_json() -> String {
+    format!("'{}'", scenario().display())
+}
+
+/// The command line of the connector behind the bridge.
+fn in_protobuf() -> String {
+    format!("'{BRIDGE}' '{}'", scenario().display())
+}
+
+/// Compares all scenarios of a folder with their goldens.
+fn compare(connector: &str, scenarios: &Path) {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let output = Command::new("python3")
+        .arg(suite().join("compare.py"))
+        .args(["--connector", connector])
+        .args(["--include", "all", "--strict-errors", "--quiet"])
+        // A scenario that fails once because the machine was busy fails for no reason of ours.
+        .args(["--jobs", JOBS, "--retries", "1", "--max-lines", "40"])
+        .arg(scenarios)
+        .stdin(Stdio::null())
+        .output();
+    let output = output.unwrap_or_else(|error| {
+        panic!("`python3` cannot be started ({error}); the suite needs it, 3.9 or later: apt-get install python3")
+    });
+    assert!(
+        output.status.success(),
+        "the suite found mismatches:\n{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn suite() -> PathBuf {
+    let suite = PathBuf::from(SUITE);
+    assert!(
+        suite.join("compare.py").is_file(),
+        "there is no conformance suite at {SUITE}; put the shared folder beside the repository"
+    );
+    suite
+}
+
+/// The connector, built once: it belongs to another package, which alone is told where it lies.
+fn scenario() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        build.args([
+            "build",
+            "--quiet",
+            "--package",
+            "scenario",
+            "--bin",
+            "scenario",
+        ]);
+        build.args(["--message-format", "json-render-diagnostics"]);
+        let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
+        if let Some(dir) = target_dir {
+            build.arg("--target-dir").arg(dir);
+        }
+        build
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .stderr(Stdio::inherit());
+        let built = build.output().expect("cargo can be started");
+        assert!(built.status.success(), "building `scenario` failed");
+        let messages = String::from_utf8(built.stdout).expect("cargo writes UTF-8");
+        let messages = messages
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut executables =
+            messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
+        executables.next().expect("cargo names the executable")
+    })
+}

@@ -1,0 +1,2 @@
+//! Nothing but the tests in `tests/`.
+#![forbid(unsafe_code)]
