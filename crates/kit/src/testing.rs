@@ -91,7 +91,9 @@ impl Capture {
     }
 
     pub(crate) async fn send(&self, line: &str) {
-        let request = Codec::Json.decode_request(line.as_bytes()).map_err(RequestError::from);
+        let request = Codec::Json
+            .decode_request(line.as_bytes())
+            .map_err(RequestError::from);
         let requests = self.requests.as_ref().expect("the input is open");
         let _ = requests.send(request).await; // It may have ended.
     }

@@ -1,6 +1,7 @@
 //! A connector's process, from the runtime's side.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -58,8 +59,14 @@ impl Ended {
 
 impl Process {
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_in(arguments, &std::env::temp_dir())
+    }
+
+    /// With this folder for its temporary files.
+    pub(crate) fn start_in(arguments: &[&str], temporary: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_kit-test-connector"))
             .args(arguments)
+            .env("TMPDIR", temporary)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -101,6 +108,10 @@ impl Process {
 
     pub(crate) fn acknowledge(&mut self, checkpoints: u32) {
         self.send(json!({"acknowledge": {"checkpoints": checkpoints}}));
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, signal: &str) {
