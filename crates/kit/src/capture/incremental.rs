@@ -95,6 +95,7 @@ impl Changes {
         }
         let value = format!("{{\"cursor\":{}}}", cursor.as_json());
         let patch = this.lane.patch("inc", &value);
+        this.lane.is_captured_to(&cursor);
         this.lane.checkpoint(patch).await?;
         this.cursor = cursor;
         this.checkpoints += 1;
@@ -219,10 +220,11 @@ impl IncrementalLane {
     }
 
     async fn run_boxed(mut self: Box<Self>) -> Result<(), TaskError> {
+        self.lane.is_captured_to(&self.cursor);
         let interval = self.lane.binding.interval;
         let mut wait = until_due(&self.cursor, interval, self.lane.session.clock.now());
         loop {
-            if !self.lane.session.pause(wait).await {
+            if !self.lane.turn(wait).await {
                 return Ok(());
             }
             self.checkpoints = 0;

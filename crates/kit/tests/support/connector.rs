@@ -21,6 +21,9 @@ struct Config {
     /// Its migrations.
     #[serde(default)]
     chain: Steps,
+    /// With it there are resources that do not stop of themselves, and one that captures so many bytes without a checkpoint.
+    #[serde(default)]
+    flood_bytes: Option<u64>,
     /// What a migration asks the source first, if it must.
     #[cfg(feature = "http")]
     #[serde(default)]
@@ -184,9 +187,11 @@ impl Connector for Processed {
             let token = token.map_or("", |credentials| credentials.access_token());
             tracing::info!(region, token, "the config is used");
         }
-        #[cfg(not(feature = "http"))]
-        let _ = config;
-        Ok(["a", "b", "c"].map(resource).into())
+        let mut resources: Vec<_> = ["a", "b", "c"].map(resource).into();
+        if let Some(bytes) = config.flood_bytes {
+            resources.extend([parked(), blocking(), flood(bytes)]);
+        }
+        Ok(resources)
     }
 
     fn migrations(&self, config: &Config) -> Chain {
@@ -224,6 +229,48 @@ fn by_hand(state: &Node) -> Migration {
         }],
         declared: Declared::from_iter([("by-hand".to_owned(), Effects::NONE.edits("/old"))]),
     }
+}
+
+/// Its functions make a checkpoint, and never return.
+fn parked() -> Resource {
+    let fetch = |_: Arc<str>, cursor: Cursor, mut emit: Changes| async move {
+        let next = cursor.as_u64().ok_or("the cursor is a number")? + 1;
+        emit.checkpoint(Cursor::integer(next)).await?;
+        std::future::pending::<FetchResult>().await
+    };
+    Resource::new("parked").key(["/id"]).incremental_each(fetch)
+}
+
+/// Its functions make a checkpoint, and then never let go of their thread.
+fn blocking() -> Resource {
+    let fetch = |_: Arc<str>, cursor: Cursor, mut emit: Changes| async move {
+        let next = cursor.as_u64().ok_or("the cursor is a number")? + 1;
+        emit.checkpoint(Cursor::integer(next)).await?;
+        std::thread::sleep(Duration::from_secs(3600));
+        FetchResult::Ok(())
+    };
+    Resource::new("blocking")
+        .key(["/id"])
+        .incremental_each(fetch)
+}
+
+/// Captures so many bytes before its first checkpoint, and then waits a little for each number.
+fn flood(bytes: u64) -> Resource {
+    let fetch = move |_: Arc<str>, cursor: Cursor, mut emit: Changes| async move {
+        let next = cursor.as_u64().ok_or("the cursor is a number")? + 1;
+        if next == 1 {
+            let pad = "x".repeat(1 << 20);
+            for id in 0..bytes >> 20 {
+                emit.document(&json!({ "id": id, "pad": pad }))?;
+                tokio::task::yield_now().await;
+            }
+        }
+        // Time to be looked at, before the checkpoint.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        emit.checkpoint(Cursor::integer(next)).await?;
+        FetchResult::Ok(())
+    };
+    Resource::new("flood").key(["/id"]).incremental_each(fetch)
 }
 
 /// Captures one number after the cursor, up to 9.

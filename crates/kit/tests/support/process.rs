@@ -109,6 +109,10 @@ impl Process {
         self.send(json!({"acknowledge": {"checkpoints": checkpoints}}));
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args([signal, &id]).status();
