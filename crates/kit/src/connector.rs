@@ -165,6 +165,15 @@ pub trait Connector: Send + Sync + 'static {
         async { Ok(migrating.run(&self.migrations(migrating.config))?) }
     }
 
+    /// How many subtasks are captured at once, of all resources together: 40 by default, and at least one.
+    ///
+    /// The others wait for their turn: backfills first, then the oldest cursor, and none for ever. Lower it for a source that
+    /// bears fewer requests at a time. Resources that are captured as a whole are not counted.
+    fn concurrent_subtasks(&self, config: &Self::Config) -> usize {
+        let _ = config;
+        crate::slots::DEFAULT_SLOTS
+    }
+
     /// The schema of the endpoint config. By default that of [`Config`](Self::Config).
     fn config_schema(&self) -> Value {
         crate::schema::of::<Self::Config>()

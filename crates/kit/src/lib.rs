@@ -58,6 +58,7 @@
 
 #[cfg(feature = "http")]
 pub mod auth;
+mod buffered;
 mod capture;
 mod clock;
 mod config;
@@ -72,17 +73,25 @@ mod migrate;
 mod open;
 mod output;
 mod plan;
+mod progress;
 mod requests;
 mod resource;
 mod resource_config;
 mod schedule;
 mod schema;
 mod serve;
+mod slots;
 mod spool;
+mod status;
+mod stop;
 mod supervise;
+mod tasks;
+#[cfg(test)]
+mod testing;
 mod transactor;
 mod unary;
 
+pub use buffered::{Buffered, buffered};
 pub use capture::{
     Associated, BoxError, Changes, FetchResult, Opening, Pages, Roster, Rows, Subtask, TaskError,
 };

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
@@ -16,15 +17,29 @@ use tracing::span;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 
+/// From which level on records are written. Unset where nobody asked for logs, as in a test that serves a connector in its process.
+static LEVEL: OnceLock<LevelFilter> = OnceLock::new();
+
 /// Sends `tracing` events to standard error. `LOG_LEVEL` says from which level on; `info` where it is unset or unknown.
 pub(crate) fn install() {
     let level = std::env::var("LOG_LEVEL")
         .ok()
         .and_then(|level| level.trim().parse::<LevelFilter>().ok())
         .unwrap_or(LevelFilter::INFO);
+    let _ = LEVEL.set(level);
     let subscriber = Registry::default().with(Stderr.with_filter(level));
     // A test or an embedding program may have installed its own: it then has the last word.
     let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// Writes a record whose fields have parts, which `tracing` cannot tell.
+pub(crate) fn info(message: &str, fields: Map<String, Value>) {
+    if LEVEL.get().is_some_and(|level| *level >= LevelFilter::INFO) {
+        write(&Record {
+            fields,
+            ..record(Level::Info, message)
+        });
+    }
 }
 
 /// Writes one record. A closed standard error is nobody's fault, and nothing can be said about it.

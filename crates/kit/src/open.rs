@@ -48,6 +48,7 @@ pub(crate) use lanes::Lanes;
 pub(crate) struct Prepared {
     bindings: Vec<PreparedBinding>,
     planned: Option<Planned>,
+    pub(crate) concurrent_subtasks: usize,
     /// State keys of the bindings that are to begin anew, those which are not open among them.
     requests: Vec<String>,
     /// What keeps a binding from going on with its state. Said after `Opened`, as the request itself was answerable, and before
@@ -147,6 +148,7 @@ pub(crate) async fn prepare<C: Connector>(
         .into_iter()
         .map(|binding| (binding.state_key, binding.collection.key))
         .collect();
+    let concurrent_subtasks = connector.concurrent_subtasks(&config);
     let mut resources = by_name(connector.resources(&config).await?)?;
     let mut decoded: HashMap<String, ResourceState> = decoded.into_iter().collect();
     let requests: BTreeSet<String> = state.backfill_requests().map(str::to_owned).collect();
@@ -217,6 +219,7 @@ pub(crate) async fn prepare<C: Connector>(
     Ok(Prepared {
         bindings,
         planned,
+        concurrent_subtasks,
         requests: requests.into_iter().collect(),
         misfit,
         backfills_ended,
@@ -441,3 +444,6 @@ fn subtasks<T>(part: &Part<T>) -> BTreeSet<String> {
         _ => BTreeSet::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

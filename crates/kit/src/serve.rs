@@ -10,11 +10,16 @@ use staunch_protocol::{Codec, Request, RequestKind, Response, request, response}
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::capture::{BoxError, Session, TaskError, error_chain};
+use crate::capture::{BoxError, Child, Session, TaskError, error_chain};
 use crate::clock::Clock;
 use crate::connector::Connector;
+use crate::open::Prepared;
 use crate::requests::{self, RequestError, Requests};
+use crate::slots::Slots;
 use crate::spool::{Budget, SESSION_BYTES, Spool};
+use crate::status::Status;
+use crate::stop::{self, Limits, Signal};
+use crate::tasks::Tasks;
 use crate::transactor::Transactor;
 use crate::{log, open, plan, supervise, unary};
 
@@ -131,30 +136,64 @@ pub(crate) async fn serve_with(
     clock: Clock,
 ) -> Result<(), ServeError> {
     let (transactor, writer) = Transactor::start(codec, out);
-    let mut server = Server {
-        connector,
+    let served = Served {
+        requests: requests::start(codec, input),
         transactor,
-        clock,
-        budget: Budget::new(SESSION_BYTES),
-        lifecycle: Lifecycle::new(),
+        signals: stop::signals(),
+        clock: clock.clone(),
+        limits: Limits::USUAL,
     };
-    let outcome = server.run(requests::start(codec, input)).await;
-    drop(server); // The writer ends when nobody can hand it anything.
-    if let Ok(Err(error)) = tokio::task::spawn_blocking(|| writer.join())
-        .await
-        .unwrap_or(Ok(Ok(())))
-    {
+    let (outcome, is_left) = serve_as(connector, served).await;
+    // The writer ends when nobody can hand it anything. A lane that was left behind could, for ever.
+    let joined = tokio::select! {
+        biased; // Whatever it was handed is to be written, if it can be.
+        joined = tokio::task::spawn_blocking(|| writer.join()) => joined,
+        () = clock.alarm(Limits::USUAL.cancel), if is_left => return outcome,
+    };
+    if let Ok(Err(error)) = joined.unwrap_or(Ok(Ok(()))) {
         tracing::debug!(%error, "the runtime has gone");
     }
     outcome
 }
 
+/// A runtime's end of the pipes, and what passes for the world.
+pub(crate) struct Served {
+    pub(crate) requests: Requests,
+    pub(crate) transactor: Transactor,
+    pub(crate) signals: mpsc::Receiver<Signal>,
+    pub(crate) clock: Clock,
+    pub(crate) limits: Limits,
+}
+
+/// What came of it, and whether lanes may have been left behind.
+pub(crate) async fn serve_as(
+    connector: &impl Connector,
+    served: Served,
+) -> (Result<(), ServeError>, bool) {
+    let mut server = Server {
+        connector,
+        transactor: served.transactor,
+        signals: served.signals,
+        clock: served.clock,
+        limits: served.limits,
+        budget: Budget::new(SESSION_BYTES),
+        lifecycle: Lifecycle::new(),
+        is_left: false,
+    };
+    let outcome = server.run(served.requests).await;
+    (outcome, server.is_left)
+}
+
 struct Server<'a, C> {
     connector: &'a C,
     transactor: Transactor,
+    signals: mpsc::Receiver<Signal>,
     clock: Clock,
+    limits: Limits,
     budget: Arc<Budget>,
     lifecycle: Lifecycle,
+    /// Whether lanes were cancelled, and may not have ended.
+    is_left: bool,
 }
 
 impl<C: Connector> Server<'_, C> {
@@ -189,6 +228,7 @@ impl<C: Connector> Server<'_, C> {
         request: request::Open,
         mut requests: Requests,
     ) -> Result<(), ServeError> {
+        let status = Status::new(request.capture.bindings.len());
         let prepared = open::prepare(self.connector, request, self.clock.now()).await?;
         let (spawn, spawned) = mpsc::channel(QUEUED_LANES);
         let session = Arc::new(Session {
@@ -197,75 +237,64 @@ impl<C: Connector> Server<'_, C> {
             clock: self.clock.clone(),
             budget: Arc::clone(&self.budget),
             stopping: CancellationToken::new(),
+            cancelling: CancellationToken::new(),
+            limits: self.limits,
+            slots: Slots::new(prepared.concurrent_subtasks),
+            tasks: Tasks::new(),
+            status,
             spawn,
         });
-        let capture = async {
-            match prepared.start(&session).await {
-                Ok(started) => Ok(supervise::run(&session, started.children, spawned).await?),
-                // No acknowledgement of the migration can come any more: nothing else has begun.
-                Err(TaskError::Closed) if session.stopping.is_cancelled() => Ok(()),
-                Err(error) => Err(ServeError::from(error)),
-            }
-        };
-        let acknowledge = acknowledge(&mut requests, &session);
-        tokio::pin!(capture, acknowledge);
-        tokio::select! {
+        let running = run(&session, prepared, spawned);
+        tokio::pin!(running);
+        let distrust = tokio::select! {
             biased; // What the capture came to counts, even if the runtime's last word is a mistake.
-            outcome = &mut capture => outcome,
-            outcome = &mut acknowledge => match outcome {
-                Ok(()) => {
-                    session.stopping.cancel();
-                    capture.await
-                }
-                Err(error) => Err(error), // What the runtime says can no longer be trusted: end at once.
-            },
-        }
-    }
-}
-
-/// Handles acknowledgements until the capture is to stop: at the end of the requests, or at a signal.
-async fn acknowledge(requests: &mut Requests, session: &Session) -> Result<(), ServeError> {
-    let signal = signals();
-    tokio::pin!(signal);
-    loop {
-        let request = tokio::select! {
-            biased; // Acknowledgements that are there already are worth more than a quick stop.
-            request = requests.recv() => request,
-            () = &mut signal, if !session.stopping.is_cancelled() => {
-                session.stopping.cancel(); // Running invocations may still wait for acknowledgements: go on.
-                continue;
+            outcome = &mut running => return self.ended(outcome),
+            error = stop::attend(&mut requests, &mut self.signals, &session) => error,
+        };
+        // What the runtime says can no longer be trusted, but what runs can: it may end as at any stop, though not for as long.
+        session.stopping.cancel();
+        session.transactor.close_acknowledgements();
+        let outcome = tokio::select! {
+            biased; // It may have ended already.
+            outcome = &mut running => outcome,
+            () = session.clock.alarm(session.limits.finish_distrusted) => {
+                session.cancelling.cancel();
+                running.await
             }
         };
-        match request {
-            None => {
-                session.transactor.close_acknowledgements();
-                return Ok(());
-            }
-            Some(Ok(Request::Acknowledge(acknowledge))) => {
-                session.transactor.acknowledge(acknowledge.checkpoints)?
-            }
-            Some(Ok(other)) => {
-                let kind = other.kind();
-                return Err(ServeError::Connector(format!(
-                    "malformed request: `{kind}` while a capture is open"
-                )));
-            }
-            Some(Err(error)) => return Err(error.into()),
+        if let Err(error) = self.ended(outcome) {
+            tracing::error!(%error, "failed while stopping");
         }
+        Err(distrust)
+    }
+
+    fn ended(&mut self, outcome: Result<(), TaskError>) -> Result<(), ServeError> {
+        use TaskError::{Cancelled, StopTimeout};
+        self.is_left = matches!(outcome, Err(Cancelled { .. } | StopTimeout { .. }));
+        Ok(outcome?)
     }
 }
 
-/// Returns at the first signal that asks the process to end.
-async fn signals() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) {
-        (Ok(mut terminate), Ok(mut interrupt)) => tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        },
-        _ => std::future::pending().await, // Without handlers the signals end the process, as is their wont.
+/// Runs an open capture to its end.
+async fn run(
+    session: &Arc<Session>,
+    prepared: Prepared,
+    spawned: mpsc::Receiver<Child>,
+) -> Result<(), TaskError> {
+    let started = tokio::select! {
+        biased; // A capture that has started can tell better what did not finish.
+        started = prepared.start(session) => started,
+        late = supervise::deadline(session) => Err(late.error("opening the capture".into())),
+    };
+    match started {
+        Ok(started) => {
+            let _reports = supervise::report(session);
+            let outcome = supervise::run(session, started.children, spawned).await;
+            log::info("capture ended", session.tasks.progress.totals());
+            outcome
+        }
+        // No acknowledgement of the migration can come any more: nothing else has begun.
+        Err(TaskError::Closed) if session.stopping.is_cancelled() => Ok(()),
+        Err(error) => Err(error),
     }
 }

@@ -145,8 +145,7 @@ impl Spool {
     }
 
     /// How many bytes wait.
-    #[cfg(test)]
-    fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.file_bytes + self.buffer.len() as u64
     }
 

@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
+use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use crate::capture::{Child, Session, TaskError};
+use staunch_protocol::log::Level;
 
-/// How long running invocations have to finish once the capture is to stop.
-pub(crate) const STOP_DEADLINE: Duration = Duration::from_secs(30 * 60);
+use crate::capture::{Child, Session, TaskError};
+use crate::log;
+
+/// By which the runtime knows a record that tells how the capture is.
+const STATUS: &str = "connectorStatus";
 
 /// Runs `first`, and whatever lanes come up meanwhile. The first failure stops the capture: the others finish what they are at.
 pub(crate) async fn run(
@@ -22,10 +26,7 @@ pub(crate) async fn run(
     let mut lanes = RunningLanes::default();
     first.into_iter().for_each(|child| lanes.spawn(child));
     let mut outcome = Ok(());
-    let deadline = async {
-        session.stopping.cancelled().await;
-        tokio::time::sleep(STOP_DEADLINE).await;
-    };
+    let deadline = deadline(session);
     tokio::pin!(deadline);
     loop {
         tokio::select! {
@@ -33,25 +34,71 @@ pub(crate) async fn run(
             Some(child) = spawned.recv() => lanes.spawn(child),
             ended = lanes.next() => match ended {
                 None => return outcome,
-                Some(Ok(())) => {}
-                Some(Err(TaskError::Closed)) if session.stopping.is_cancelled() => {}
-                Some(Err(error)) => {
+                Some((_, Ok(()))) => {}
+                Some((_, Err(TaskError::Closed))) if session.stopping.is_cancelled() => {}
+                Some((name, Err(error))) => {
                     session.stopping.cancel();
                     if outcome.is_ok() {
                         outcome = Err(error);
                     } else {
-                        tracing::error!(%error, "failed while stopping");
+                        tracing::error!(task = name, %error, "failed while stopping");
                     }
                 }
             },
-            () = &mut deadline => {
-                let minutes = STOP_DEADLINE.as_secs() / 60;
-                let running = lanes.names();
-                lanes.set.shutdown().await;
-                return outcome.and(Err(TaskError::StopTimeout { minutes, running }));
+            late = &mut deadline => {
+                let report = session.report(); // Before they are cancelled: then there would be nothing to tell.
+                report.records(Level::Error).for_each(|record| log::write(&record));
+                lanes.cancel(session).await;
+                return outcome.and(Err(late.error(report.line())));
             }
         }
     }
+}
+
+/// Why running lanes are not waited for any longer.
+pub(crate) enum Late {
+    Signal,
+    After(Duration),
+}
+
+impl Late {
+    pub(crate) fn error(self, running: String) -> TaskError {
+        match self {
+            Late::Signal => TaskError::Cancelled { running },
+            Late::After(time) => TaskError::StopTimeout {
+                minutes: time.as_secs() / 60,
+                running,
+            },
+        }
+    }
+}
+
+/// Returns when running lanes are not waited for any longer.
+pub(crate) async fn deadline(session: &Session) -> Late {
+    session.stopping.cancelled().await;
+    let finish = session.limits.finish;
+    tokio::select! {
+        biased; // Who asked should be told that it was so.
+        () = session.cancelling.cancelled() => Late::Signal,
+        () = session.clock.alarm(finish) => Late::After(finish),
+    }
+}
+
+/// Tells how the capture is and how it gets on, until the answer is dropped.
+pub(crate) fn report(session: &Session) -> impl Drop {
+    tracing::info!(eventType = STATUS, "{}", session.status.started());
+    let (status, tasks) = (Arc::clone(&session.status), Arc::clone(&session.tasks));
+    let (stopping, clock) = (session.stopping.clone(), session.clock.clone());
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        let status = stopping.run_until_cancelled(
+            // Until it is to stop: backfills that end then are not complete.
+            status.report(|text| tracing::info!(eventType = STATUS, "{text}")),
+        );
+        let progress = tasks
+            .progress
+            .report(&clock, |fields| log::info("progress", fields));
+        tokio::join!(status, progress);
+    }))
 }
 
 #[derive(Default)]
@@ -66,23 +113,29 @@ impl RunningLanes {
         self.names.insert(handle.id(), child.name);
     }
 
-    async fn next(&mut self) -> Option<Result<(), TaskError>> {
+    /// The next that ended: its name, and what came of it.
+    async fn next(&mut self) -> Option<(String, Result<(), TaskError>)> {
         let (id, outcome) = match self.set.join_next_with_id().await? {
             Ok((id, outcome)) => (id, outcome),
             Err(error) => (error.id(), Err(panicked(error))),
         };
-        self.names.remove(&id);
-        Some(outcome)
+        Some((self.names.remove(&id).unwrap_or_default(), outcome))
     }
 
-    fn names(&self) -> String {
-        let mut names: Vec<_> = self.names.values().map(String::as_str).collect();
-        names.sort_unstable();
-        names.join(", ")
+    /// Drops the lanes at their next `await`. Those that never come to it are left behind.
+    async fn cancel(&mut self, session: &Session) {
+        self.set.abort_all();
+        let all_ended = async { while self.set.join_next().await.is_some() {} };
+        tokio::select! {
+            biased; // Nobody is left behind who is there.
+            () = all_ended => {}
+            () = session.clock.alarm(session.limits.cancel) => {}
+        }
+        self.set.detach_all();
     }
 }
 
-fn panicked(error: JoinError) -> TaskError {
+pub(crate) fn panicked(error: JoinError) -> TaskError {
     let message = match error.try_into_panic() {
         Ok(panic) => match panic.downcast_ref::<&str>() {
             Some(message) => (*message).to_owned(),

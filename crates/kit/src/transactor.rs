@@ -82,6 +82,18 @@ impl Transactor {
         )
     }
 
+    /// One whose sequences are written by the test, in JSON.
+    #[cfg(test)]
+    pub(crate) fn over(writer: mpsc::Sender<Sequence>) -> (Self, Arc<Mutex<Acknowledgements>>) {
+        let acknowledgements = Arc::default();
+        let this = Self {
+            codec: Codec::Json,
+            writer,
+            acknowledgements: Arc::clone(&acknowledgements),
+        };
+        (this, acknowledgements)
+    }
+
     /// What messages are written in.
     pub(crate) fn codec(&self) -> Codec {
         self.codec
@@ -110,10 +122,23 @@ impl Transactor {
     /// Writes the sequence in `messages`, and then the checkpoint that ends it.
     pub(crate) async fn checkpoint(
         &self,
+        messages: Spool,
+        updated: &RawValue,
+        merge_patch: bool,
+        until: Await,
+    ) -> Result<(), TaskError> {
+        self.checkpoint_telling(messages, updated, merge_patch, until, || {})
+            .await
+    }
+
+    /// Does the same, and calls `written` when what is left is to wait for the acknowledgement.
+    pub(crate) async fn checkpoint_telling(
+        &self,
         mut messages: Spool,
         updated: &RawValue,
         merge_patch: bool,
         until: Await,
+        written: impl FnOnce(),
     ) -> Result<(), TaskError> {
         let state = Some(response::ConnectorState {
             updated,
@@ -127,9 +152,15 @@ impl Transactor {
             Await::Durable => {
                 let (waiter, durable) = oneshot::channel();
                 self.send(messages, Some(Some(waiter))).await?;
+                written();
                 durable.await.map_err(|_| TaskError::Closed)
             }
         }
+    }
+
+    /// How many checkpoints wait for an acknowledgement.
+    pub(crate) fn pending(&self) -> usize {
+        self.lock().pending.len()
     }
 
     async fn send(

@@ -156,7 +156,8 @@ impl BackfillLane {
     }
 
     pub(crate) async fn run(mut self) -> Result<(), TaskError> {
-        while self.lane.session.pause(Duration::ZERO).await {
+        let _backfilling = self.lane.is_backfill();
+        while self.lane.turn(Duration::ZERO).await {
             self = self.invoke().await?;
             let is_continued = self.has_page && self.lane.documents == 0;
             if !is_continued {

@@ -47,6 +47,14 @@ pub enum TaskError {
         /// Whose document.
         binding: String,
     },
+    /// A sourced schema can be that of no document.
+    #[error("the sourced schema of `{binding}` is no schema of documents: {problem}")]
+    SourcedSchema {
+        /// Whose schema.
+        binding: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// A cursor does not come after the one before it.
     #[error(
         "cursor {next} of `{task}` is not greater than {previous}; cursors must strictly increase"
@@ -173,12 +181,18 @@ pub enum TaskError {
         /// What the panic said.
         message: String,
     },
+    /// Running functions were cancelled, as was asked for while the capture stopped.
+    #[error("cancelled by a second signal; still running: {running}")]
+    Cancelled {
+        /// What was running, what each waited for, and since when.
+        running: String,
+    },
     /// Running functions did not finish in time.
     #[error("stopping took longer than {minutes} minutes; still running: {running}")]
     StopTimeout {
         /// How long was waited.
         minutes: u64,
-        /// What was running.
+        /// What was running, what each waited for, and since when.
         running: String,
     },
 }

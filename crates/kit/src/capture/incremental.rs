@@ -95,6 +95,7 @@ impl Changes {
         }
         let value = format!("{{\"cursor\":{}}}", cursor.as_json());
         let patch = this.lane.patch("inc", &value);
+        this.lane.is_captured_to(&cursor);
         this.lane.checkpoint(patch).await?;
         this.cursor = cursor;
         this.checkpoints += 1;
@@ -219,10 +220,11 @@ impl IncrementalLane {
     }
 
     async fn run_boxed(mut self: Box<Self>) -> Result<(), TaskError> {
+        self.lane.is_captured_to(&self.cursor);
         let interval = self.lane.binding.interval;
         let mut wait = until_due(&self.cursor, interval, self.lane.session.clock.now());
         loop {
-            if !self.lane.session.pause(wait).await {
+            if !self.lane.turn(wait).await {
                 return Ok(());
             }
             self.checkpoints = 0;
@@ -304,9 +306,11 @@ fn until_due(cursor: &Cursor, interval: Duration, now: Timestamp) -> Duration {
     let Some(at) = cursor.timestamp() else {
         return Duration::ZERO;
     };
-    match Duration::try_from(now.duration_since(at)) {
+    let age = now.duration_since(at);
+    match Duration::try_from(age) {
         Ok(age) => interval.saturating_sub(age),
-        Err(_) => interval, // A cursor of the future: an interval at the most.
+        // A cursor of the future: until it has come, and is an interval old.
+        Err(_) => interval.saturating_add(age.unsigned_abs()),
     }
 }
 
@@ -336,8 +340,8 @@ mod tests {
             ),
             (
                 "future",
-                Cursor::datetime("2026-03-02T12:00:00Z").unwrap(),
-                minutes(5),
+                Cursor::datetime("2026-03-01T12:02:00Z").unwrap(),
+                minutes(7),
             ),
             ("integer", Cursor::integer(7), minutes(0)),
             ("tuple", Cursor::tuple(["x"]).unwrap(), minutes(0)),

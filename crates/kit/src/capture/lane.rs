@@ -2,15 +2,20 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::to_raw_value;
 use staunch_protocol::{Codec, EncodeError, RawValue, Response, response};
+use staunch_state::Cursor;
 
 use super::associated::Associated;
 use super::{FetchResult, OpenBinding, Session, TaskError};
+use crate::slots::{Slot, Urgency};
 use crate::spool::Spool;
+use crate::status::Backfilling;
+use crate::tasks::{Activity, Enrolled, Strategy};
 use crate::transactor::Await;
 
 /// One running function: of a binding, or of one of its subtasks.
@@ -24,6 +29,13 @@ pub(crate) struct Lane {
     pub(crate) documents: u64,
     /// The first thing that went wrong, lest a function that ignores an error of its emitter goes on.
     fault: Option<TaskError>,
+    pub(crate) task: Enrolled,
+    /// The right to run, which a subtask needs.
+    slot: Option<Slot>,
+    /// How urgent the next turn is, if the cursor tells.
+    standing: Option<Urgency>,
+    /// When it last ran, in milliseconds since the capture opened.
+    last_turn: u64,
 }
 
 impl Lane {
@@ -33,6 +45,10 @@ impl Lane {
         subtask: Option<Arc<str>>,
     ) -> Self {
         Self {
+            task: session.tasks.enrol(binding, subtask.clone()),
+            slot: None,
+            standing: None,
+            last_turn: 0,
             session: Arc::clone(session),
             binding: Arc::clone(binding),
             subtask,
@@ -111,6 +127,7 @@ impl Lane {
         match appended {
             Ok(()) => {
                 self.documents += 1;
+                self.task.captured(self.documents);
                 self.settle()
             }
             Err(source) => Err(self.too_long(index, source)),
@@ -125,6 +142,10 @@ impl Lane {
 
     /// Says what the schema of the binding at `index` is. It is part of the next checkpoint, but awaits none.
     pub(crate) fn sourced_schema(&mut self, index: u32, schema: &Value) -> Result<(), TaskError> {
+        if let Some(problem) = wrong_with(schema) {
+            let binding = self.name_of(index);
+            return Err(self.fail(TaskError::SourcedSchema { binding, problem }));
+        }
         let schema = crate::schema::with_sourced_defaults(schema);
         let schema = to_raw_value(&schema).expect("a JSON value is JSON");
         let message = response::SourcedSchema {
@@ -167,11 +188,79 @@ impl Lane {
         }
         let updated = RawValue::from_string(updated).expect("state patches are valid JSON");
         let messages = self.spool.take();
-        self.documents = 0;
+        let documents = std::mem::take(&mut self.documents);
+        let bytes = messages.len();
+        let task = &self.task;
+        task.is_at(Activity::Writer);
+        let written = || task.is_at(Activity::Acknowledgement);
         self.session
             .transactor
-            .checkpoint(messages, &updated, true, until)
-            .await
+            .checkpoint_telling(messages, &updated, true, until, written)
+            .await?;
+        task.checkpointed(documents, bytes);
+        self.hand_on().await;
+        self.task.is_at(Activity::Running);
+        Ok(())
+    }
+
+    /// Waits for `time`, and then for its turn. False if the capture is to stop: nothing further begins.
+    pub(crate) async fn turn(&mut self, time: Duration) -> bool {
+        if self.slot.take().is_some() {
+            self.last_turn = self.task.elapsed(); // The invocation before has ended.
+        }
+        self.task.rests(time);
+        if !self.session.pause(time).await {
+            return false;
+        }
+        if self.subtask.is_some() {
+            self.task.is_at(Activity::Slot);
+            let slot = tokio::select! {
+                biased; // A stop that came with the slot wins: nothing further begins.
+                () = self.session.stopping.cancelled() => return false,
+                slot = self.session.slots.take(self.urgency()) => slot,
+            };
+            self.slot = Some(slot);
+        }
+        self.task.is_at(Activity::Running);
+        true
+    }
+
+    /// Lets another subtask have its turn, if one waits, and comes back for its own. Also while the capture stops: what has begun
+    /// may finish.
+    async fn hand_on(&mut self) {
+        if self.subtask.is_none() {
+            return;
+        }
+        self.task.is_at(Activity::Slot);
+        self.last_turn = self.task.elapsed();
+        let slots = &self.session.slots;
+        let slot = match self.slot.take() {
+            Some(slot) => slots.yield_now(slot, self.urgency()).await,
+            None => slots.take(self.urgency()).await, // Lost when the function gave up waiting here.
+        };
+        self.slot = Some(slot);
+    }
+
+    fn urgency(&self) -> Urgency {
+        match self.standing {
+            _ if self.task.strategy() == Strategy::Backfill => Urgency::Backfill(self.last_turn),
+            Some(urgency) => urgency,
+            None => Urgency::LastTurn(self.last_turn),
+        }
+    }
+
+    /// It is a backfill, which is in progress until the answer is dropped.
+    pub(crate) fn is_backfill(&self) -> Backfilling {
+        self.task.is_a(Strategy::Backfill);
+        self.session.status.backfills(self.binding.index)
+    }
+
+    /// It is captured up to `cursor`.
+    pub(crate) fn is_captured_to(&mut self, cursor: &Cursor) {
+        let timestamp = cursor.timestamp();
+        self.task.has_cursor(timestamp);
+        let date = timestamp.map(|at| Urgency::DateTime(at.as_microsecond()));
+        self.standing = date.or_else(|| cursor.as_u64().map(Urgency::Integer));
     }
 
     /// The patch that sets `part` of this lane's place in the state to `value`, which is JSON.
@@ -201,6 +290,30 @@ impl Lane {
             (None, Err(error)) => Err(TaskError::from_fetch(error)),
             (None, Ok(())) => Ok(()),
         }
+    }
+}
+
+/// Why this cannot be the schema of a document: a runtime would refuse the whole capture for it, long after.
+fn wrong_with(schema: &Value) -> Option<&'static str> {
+    let Value::Object(schema) = schema else {
+        return Some("it is no object");
+    };
+    let is_of_objects = match schema.get("type") {
+        None => true,
+        Some(Value::Array(types)) => types.iter().any(|of| of == "object"),
+        Some(of) => of == "object",
+    };
+    let properties_are_schemas = match schema.get("properties") {
+        None => true,
+        Some(Value::Object(properties)) => properties
+            .values()
+            .all(|property| property.is_object() || property.is_boolean()),
+        Some(_) => false,
+    };
+    match (is_of_objects, properties_are_schemas) {
+        (false, _) => Some("its `type` is not that of an object, as every document is one"),
+        (true, false) => Some("its `properties` are no object of schemas"),
+        (true, true) => None,
     }
 }
 

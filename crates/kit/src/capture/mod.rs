@@ -24,7 +24,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::schedule::Scheduled;
+use crate::slots::Slots;
 use crate::spool::Budget;
+use crate::status::Status;
+use crate::stop::Limits;
+use crate::tasks::{Report, Tasks};
 use crate::transactor::{Await, Transactor};
 
 pub use associated::Associated;
@@ -86,11 +90,25 @@ pub(crate) struct Session {
     pub(crate) budget: Arc<Budget>,
     /// Set when running invocations are to finish and no further ones to begin.
     pub(crate) stopping: CancellationToken,
+    /// Set when running invocations are not even to finish.
+    pub(crate) cancelling: CancellationToken,
+    pub(crate) limits: Limits,
+    /// How many subtasks run at once.
+    pub(crate) slots: Slots,
+    /// What every lane is at.
+    pub(crate) tasks: Arc<Tasks>,
+    pub(crate) status: Arc<Status>,
     /// Takes lanes that begin while others run.
     pub(crate) spawn: mpsc::Sender<Child>,
 }
 
 impl Session {
+    /// What every lane is at.
+    pub(crate) fn report(&self) -> Report {
+        let pending = self.transactor.pending();
+        self.tasks.report(self.clock.now(), pending)
+    }
+
     /// Waits for `time`. False if the capture is to stop: at once, if it was so already.
     pub(crate) async fn pause(&self, time: Duration) -> bool {
         if self.stopping.is_cancelled() {

@@ -8,6 +8,7 @@ use staunch_state::{Cursor, Page, check_subtask_name};
 use super::lane::Loan;
 use super::{Lane, RosterFn, TaskError, state_patch};
 use crate::open::Lanes;
+use crate::tasks::{Activity, Strategy};
 
 /// What a roster function pushes into: the subtasks that there are by now, and are not known yet.
 ///
@@ -112,6 +113,8 @@ impl RosterLane {
     /// Invokes the function once.
     pub(crate) async fn call(self) -> Result<Self, TaskError> {
         let task = self.lane.task();
+        self.lane.task.is_a(Strategy::Roster);
+        self.lane.task.is_at(Activity::Running);
         let fetch = Arc::clone(&self.fetch);
         let (loan, home) = Loan::new(self);
         let result = fetch(Roster(loan)).await;
@@ -122,7 +125,7 @@ impl RosterLane {
 
     /// Invokes the function at each interval, from one interval on.
     pub(crate) async fn run(mut self) -> Result<(), TaskError> {
-        while self.lane.session.pause(self.lane.binding.interval).await {
+        while self.lane.turn(self.lane.binding.interval).await {
             self = self.call().await?;
         }
         Ok(())

@@ -16,6 +16,7 @@ use twox_hash::XxHash3_128;
 
 use super::lane::Loan;
 use super::{Lane, SnapshotFn, TaskError};
+use crate::tasks::Strategy;
 
 /// What a snapshot function pushes into: every row there is, in an order that does not change by itself.
 ///
@@ -110,9 +111,10 @@ impl SnapshotLane {
     }
 
     pub(crate) async fn run(mut self) -> Result<(), TaskError> {
+        self.lane.task.is_a(Strategy::Snapshot);
         loop {
             let wait = self.until_due();
-            if !self.lane.session.pause(wait).await {
+            if !self.lane.turn(wait).await {
                 return Ok(());
             }
             self = self.invoke().await?;

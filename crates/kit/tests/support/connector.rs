@@ -21,10 +21,36 @@ struct Config {
     /// Its migrations.
     #[serde(default)]
     chain: Steps,
+    /// With it there are resources that do not stop of themselves, and one that captures so many bytes without a checkpoint.
+    #[serde(default)]
+    flood_bytes: Option<u64>,
     /// What a migration asks the source first, if it must.
     #[cfg(feature = "http")]
     #[serde(default)]
     ask: Option<String>,
+    /// Where an earlier release had the region.
+    #[cfg(feature = "http")]
+    #[serde(default)]
+    region: Option<String>,
+    /// Where it is now.
+    #[cfg(feature = "http")]
+    #[serde(default)]
+    advanced: Advanced,
+    /// Tokens that change hands.
+    #[cfg(feature = "http")]
+    #[serde(default)]
+    credentials: Option<staunch::auth::RotatingOAuth2>,
+    /// Who changes them.
+    #[cfg(feature = "http")]
+    #[serde(default)]
+    token_url: String,
+}
+
+#[cfg(feature = "http")]
+#[derive(Default, serde::Deserialize, schemars::JsonSchema)]
+struct Advanced {
+    #[serde(default)]
+    region: Option<String>,
 }
 
 #[derive(Clone, Copy, Default, serde::Deserialize, schemars::JsonSchema)]
@@ -124,8 +150,48 @@ impl Connector for Processed {
     type Config = Config;
     const DOCUMENTATION_URL: &'static str = "https://example.com/processed";
 
-    async fn resources(&self, _: &Config) -> Result<Vec<Resource>, BoxError> {
-        Ok(["a", "b", "c"].map(resource).into())
+    #[cfg(feature = "http")]
+    fn update_config(
+        &self,
+        config: &Config,
+        json: &serde_json::Value,
+    ) -> Result<Option<staunch::ConfigUpdate>, BoxError> {
+        let Some(region) = &config.region else {
+            return Ok(None);
+        };
+        let mut json = json.clone();
+        json["advanced"]["region"] = region.as_str().into();
+        json.as_object_mut()
+            .ok_or("the config is an object")?
+            .remove("region");
+        Ok(Some(staunch::ConfigUpdate::new("The region moves.", json)))
+    }
+
+    #[cfg(feature = "http")]
+    async fn rotate_tokens(
+        &self,
+        rotating: &staunch::Rotating<'_, Config>,
+    ) -> Result<Option<staunch::ConfigUpdate>, BoxError> {
+        let Some(credentials) = &rotating.config.credentials else {
+            return Ok(None);
+        };
+        let url = &rotating.config.token_url;
+        Ok(rotating.oauth2(credentials, "/credentials", url).await?)
+    }
+
+    async fn resources(&self, config: &Config) -> Result<Vec<Resource>, BoxError> {
+        #[cfg(feature = "http")]
+        {
+            let region = config.advanced.region.as_deref().unwrap_or_default();
+            let token = config.credentials.as_ref();
+            let token = token.map_or("", |credentials| credentials.access_token());
+            tracing::info!(region, token, "the config is used");
+        }
+        let mut resources: Vec<_> = ["a", "b", "c"].map(resource).into();
+        if let Some(bytes) = config.flood_bytes {
+            resources.extend([parked(), blocking(), flood(bytes)]);
+        }
+        Ok(resources)
     }
 
     fn migrations(&self, config: &Config) -> Chain {
@@ -163,6 +229,48 @@ fn by_hand(state: &Node) -> Migration {
         }],
         declared: Declared::from_iter([("by-hand".to_owned(), Effects::NONE.edits("/old"))]),
     }
+}
+
+/// Its functions make a checkpoint, and never return.
+fn parked() -> Resource {
+    let fetch = |_: Arc<str>, cursor: Cursor, mut emit: Changes| async move {
+        let next = cursor.as_u64().ok_or("the cursor is a number")? + 1;
+        emit.checkpoint(Cursor::integer(next)).await?;
+        std::future::pending::<FetchResult>().await
+    };
+    Resource::new("parked").key(["/id"]).incremental_each(fetch)
+}
+
+/// Its functions make a checkpoint, and then never let go of their thread.
+fn blocking() -> Resource {
+    let fetch = |_: Arc<str>, cursor: Cursor, mut emit: Changes| async move {
+        let next = cursor.as_u64().ok_or("the cursor is a number")? + 1;
+        emit.checkpoint(Cursor::integer(next)).await?;
+        std::thread::sleep(Duration::from_secs(3600));
+        FetchResult::Ok(())
+    };
+    Resource::new("blocking")
+        .key(["/id"])
+        .incremental_each(fetch)
+}
+
+/// Captures so many bytes before its first checkpoint, and then waits a little for each number.
+fn flood(bytes: u64) -> Resource {
+    let fetch = move |_: Arc<str>, cursor: Cursor, mut emit: Changes| async move {
+        let next = cursor.as_u64().ok_or("the cursor is a number")? + 1;
+        if next == 1 {
+            let pad = "x".repeat(1 << 20);
+            for id in 0..bytes >> 20 {
+                emit.document(&json!({ "id": id, "pad": pad }))?;
+                tokio::task::yield_now().await;
+            }
+        }
+        // Time to be looked at, before the checkpoint.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        emit.checkpoint(Cursor::integer(next)).await?;
+        FetchResult::Ok(())
+    };
+    Resource::new("flood").key(["/id"]).incremental_each(fetch)
 }
 
 /// Captures one number after the cursor, up to 9.
