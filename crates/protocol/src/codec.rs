@@ -185,12 +185,18 @@ fn keep_to(
     start: usize,
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
-    let bytes = out.len() - start - 1;
-    if bytes <= limit {
+    if out.len() - start - 1 <= limit {
         return Ok(());
     }
+    Err(take_back(limit, kind, start, out))
+}
+
+/// Apart, so that the documents that fit do not pay for it.
+#[cold]
+fn take_back(limit: usize, kind: &'static str, start: usize, out: &mut Vec<u8>) -> EncodeError {
+    let bytes = out.len() - start - 1;
     out.truncate(start);
-    Err(EncodeError::TooLong { kind, bytes, limit })
+    EncodeError::TooLong { kind, bytes, limit }
 }
 
 impl fmt::Display for Codec {

@@ -116,6 +116,7 @@ impl Lane {
     }
 
     /// Captures JSON text that is known to be an object.
+    #[inline]
     pub(crate) fn object(&mut self, index: u32, document: &[u8]) -> Result<(), TaskError> {
         let buffer = self.spool.buffer();
         let appended = self.codec.append_captured(index, document, buffer);

@@ -32,6 +32,7 @@ pub fn append_captured(binding: u32, document: &[u8], out: &mut Vec<u8>) {
 }
 
 /// JSON has line breaks between tokens only, never inside one, so that a space in place of each leaves the same document.
+#[inline]
 fn append_on_one_line(document: &[u8], out: &mut Vec<u8>) {
     let mut rest = document;
     while let Some(at) = memchr2(b'\n', b'\r', rest) {

@@ -45,11 +45,16 @@ pub fn append_captured(
 fn frame_length(bytes: usize) -> Result<u32, EncodeError> {
     match u32::try_from(bytes) {
         Ok(length) if bytes <= MAX_RESPONSE_BYTES => Ok(length),
-        _ => Err(EncodeError::TooLong {
-            kind: "captured",
-            bytes,
-            limit: MAX_RESPONSE_BYTES,
-        }),
+        _ => Err(too_long(bytes)),
+    }
+}
+
+#[cold]
+fn too_long(bytes: usize) -> EncodeError {
+    EncodeError::TooLong {
+        kind: "captured",
+        bytes,
+        limit: MAX_RESPONSE_BYTES,
     }
 }
 
