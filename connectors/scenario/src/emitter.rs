@@ -7,8 +7,8 @@ use staunch::{BoxError, Changes, Cursor, FetchResult, Page, Pages, Rows};
 /// What a function emits into.
 pub(crate) enum Emitter {
     Changes(Changes),
-    Pages(Pages),
-    Rows(Rows),
+    Pages(Box<Pages>),
+    Rows(Box<Rows>),
 }
 
 impl Emitter {

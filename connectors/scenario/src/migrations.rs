@@ -34,9 +34,7 @@ pub(crate) enum Migration {
 
 /// The steps of all resources, each kept to the bindings of its own.
 pub(crate) fn chain(resources: &[ResourceScript]) -> Chain {
-    resources
-        .iter()
-        .fold(Chain::new(), |chain, script| with_resource(chain, script))
+    resources.iter().fold(Chain::new(), with_resource)
 }
 
 /// The initial state, migrated: a new binding opens with it, and what a binding opens with is migrated.

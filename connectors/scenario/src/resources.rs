@@ -111,7 +111,7 @@ fn with_backfill(resource: Resource, functions: Functions, latches: &Arc<Latches
                 cutoff,
                 is_connector_initiated,
             };
-            Arc::clone(&function).invoke(arguments, Emitter::Pages(emit))
+            Arc::clone(&function).invoke(arguments, Emitter::Pages(Box::new(emit)))
         }
     };
     match functions.into_parts() {
@@ -127,7 +127,7 @@ fn with_backfill(resource: Resource, functions: Functions, latches: &Arc<Latches
 fn with_snapshot(resource: Resource, functions: Functions, latches: &Arc<Latches>) -> Resource {
     let fetch = |script: FunctionScript| {
         let function = Function::new(script, latches);
-        move |emit| Arc::clone(&function).invoke(Arguments::Snapshot, Emitter::Rows(emit))
+        move |emit| Arc::clone(&function).invoke(Arguments::Snapshot, Emitter::Rows(Box::new(emit)))
     };
     match functions.into_parts() {
         Ok(flat) => resource.snapshot(fetch(flat)),

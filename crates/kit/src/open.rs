@@ -444,3 +444,6 @@ fn subtasks<T>(part: &Part<T>) -> BTreeSet<String> {
         _ => BTreeSet::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,6 +75,14 @@ impl ResourceConfig {
         }
     }
 
+    /// The resource that a configuration is of, whatever else is wrong with it.
+    pub(crate) fn name_in(json: &str) -> Option<String> {
+        match serde_json::from_str::<Value>(json).ok()?.get("name")? {
+            Value::String(name) if !name.is_empty() => Some(name.clone()),
+            _ => None,
+        }
+    }
+
     /// The configuration that discovery proposes.
     pub(crate) fn discovered(name: &str, interval: Duration, schedule: &str) -> Value {
         let interval = SignedDuration::try_from(interval).unwrap_or(SignedDuration::MAX);

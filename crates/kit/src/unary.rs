@@ -122,21 +122,23 @@ fn bindings(
     let mut names = Vec::with_capacity(request.bindings.len());
     let mut first = BTreeMap::new();
     for (index, binding) in request.bindings.iter().enumerate() {
-        let name = match ResourceConfig::decode(index, binding.resource_config.get()) {
-            Ok(config) if config.schedule.is_some() && !has_schedules => {
-                let name = config.name;
-                problems.push(format!(
-                    "binding {index}: resource `{name}` has no schedules; remove the `schedule` from its config"
-                ));
-                continue;
-            }
-            Ok(config) => config.name,
+        let json = binding.resource_config.get();
+        let has_schedule = match ResourceConfig::decode(index, json) {
+            Ok(config) => config.schedule.is_some(),
             Err(of_config) => {
                 problems.extend(of_config);
-                continue;
+                false
             }
         };
+        let Some(name) = ResourceConfig::name_in(json) else {
+            continue;
+        };
         let mut wrong = |what: String| problems.push(format!("binding {index}: {what}"));
+        if has_schedule && !has_schedules {
+            wrong(format!(
+                "resource `{name}` has no schedules; remove the `schedule` from its config"
+            ));
+        }
         if let Some(resources) = &resources {
             match resources.get(&*name) {
                 None => wrong(format!(

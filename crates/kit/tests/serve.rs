@@ -13,6 +13,13 @@ use staunch::state::{Chain, Node, transform};
 use staunch::{Changes, Cursor, Page, Pages, Resource, Roster, Rows, Subtask};
 use support::{Capture, Scripted, binding, docs, open, state_of, streams};
 
+/// Of a snapshot: its collection is keyed by the row.
+fn rows_binding(name: &str) -> serde_json::Value {
+    let mut binding = binding(name);
+    binding["collection"] = support::collection(&format!("a/{name}"), &["/_meta/row_id"]);
+    binding
+}
+
 fn inc(cursor: u64) -> Node {
     Node::parse(&format!(r#"{{"inc":{{"cursor":{cursor}}}}}"#)).unwrap()
 }
@@ -357,7 +364,7 @@ fn a_snapshot_is_repeated_only_if_it_differs_and_deletes_what_is_no_more() {
                 .snapshot(rows.clone()),
         ]
     });
-    let mut capture = Capture::open(connector, open(&[binding("s")], json!({})));
+    let mut capture = Capture::open(connector, open(&[rows_binding("s")], json!({})));
     let output = capture.until(|lines| streams(lines).len() == 5);
     capture.stop().unwrap();
     let found: Vec<_> = streams(&output)[1..]
@@ -415,7 +422,7 @@ fn the_digest_of_a_snapshot_is_that_of_the_reference_implementation() {
             Resource::new("s").key(["/_meta/row_id"]).snapshot(rows),
         ]
     });
-    let bindings = [binding("a"), binding("b"), binding("s")];
+    let bindings = [binding("a"), binding("b"), rows_binding("s")];
     let mut capture = Capture::open(connector, open(&bindings, json!({})));
     let has_digest = |lines: &[Value]| {
         state_of(lines)
@@ -606,7 +613,10 @@ fn named_subtasks_are_captured_each_with_its_own_place_in_the_state() {
                 .snapshot_subtask("south", rows("s")),
         ]
     });
-    let mut capture = Capture::open(connector, open(&[binding("n"), binding("s")], json!({})));
+    let mut capture = Capture::open(
+        connector,
+        open(&[binding("n"), rows_binding("s")], json!({})),
+    );
     let is_whole = |lines: &[Value]| {
         docs(lines).len() == 6
             && lines

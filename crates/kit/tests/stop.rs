@@ -168,7 +168,8 @@ fn status(id: u32, name: &str) -> u64 {
 #[test]
 fn a_spool_is_a_file_without_a_name_so_nothing_is_left_behind_by_a_process_that_is_killed() {
     let folder = tempfile::tempdir().unwrap();
-    let mut process = Process::start_in(&[], folder.path());
+    let temporary = folder.path().to_str().expect("the folder's name is text");
+    let mut process = Process::start_in(&[], &[("TMPDIR", temporary)]);
     process.send(open(&[("flood", 1)], 48 << 20));
     let path = folder.path().canonicalize().unwrap();
     assert!(unnamed_file(process.id(), &path) > 20 << 20);

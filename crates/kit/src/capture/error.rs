@@ -47,6 +47,14 @@ pub enum TaskError {
         /// Whose document.
         binding: String,
     },
+    /// A sourced schema can be that of no document.
+    #[error("the sourced schema of `{binding}` is no schema of documents: {problem}")]
+    SourcedSchema {
+        /// Whose schema.
+        binding: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// A cursor does not come after the one before it.
     #[error(
         "cursor {next} of `{task}` is not greater than {previous}; cursors must strictly increase"

@@ -306,9 +306,11 @@ fn until_due(cursor: &Cursor, interval: Duration, now: Timestamp) -> Duration {
     let Some(at) = cursor.timestamp() else {
         return Duration::ZERO;
     };
-    match Duration::try_from(now.duration_since(at)) {
+    let age = now.duration_since(at);
+    match Duration::try_from(age) {
         Ok(age) => interval.saturating_sub(age),
-        Err(_) => interval, // A cursor of the future: an interval at the most.
+        // A cursor of the future: until it has come, and is an interval old.
+        Err(_) => interval.saturating_add(age.unsigned_abs()),
     }
 }
 
@@ -338,8 +340,8 @@ mod tests {
             ),
             (
                 "future",
-                Cursor::datetime("2026-03-02T12:00:00Z").unwrap(),
-                minutes(5),
+                Cursor::datetime("2026-03-01T12:02:00Z").unwrap(),
+                minutes(7),
             ),
             ("integer", Cursor::integer(7), minutes(0)),
             ("tuple", Cursor::tuple(["x"]).unwrap(), minutes(0)),

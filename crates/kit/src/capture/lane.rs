@@ -142,6 +142,10 @@ impl Lane {
 
     /// Says what the schema of the binding at `index` is. It is part of the next checkpoint, but awaits none.
     pub(crate) fn sourced_schema(&mut self, index: u32, schema: &Value) -> Result<(), TaskError> {
+        if let Some(problem) = wrong_with(schema) {
+            let binding = self.name_of(index);
+            return Err(self.fail(TaskError::SourcedSchema { binding, problem }));
+        }
         let schema = crate::schema::with_sourced_defaults(schema);
         let schema = to_raw_value(&schema).expect("a JSON value is JSON");
         let message = response::SourcedSchema {
@@ -286,6 +290,30 @@ impl Lane {
             (None, Err(error)) => Err(TaskError::from_fetch(error)),
             (None, Ok(())) => Ok(()),
         }
+    }
+}
+
+/// Why this cannot be the schema of a document: a runtime would refuse the whole capture for it, long after.
+fn wrong_with(schema: &Value) -> Option<&'static str> {
+    let Value::Object(schema) = schema else {
+        return Some("it is no object");
+    };
+    let is_of_objects = match schema.get("type") {
+        None => true,
+        Some(Value::Array(types)) => types.iter().any(|of| of == "object"),
+        Some(of) => of == "object",
+    };
+    let properties_are_schemas = match schema.get("properties") {
+        None => true,
+        Some(Value::Object(properties)) => properties
+            .values()
+            .all(|property| property.is_object() || property.is_boolean()),
+        Some(_) => false,
+    };
+    match (is_of_objects, properties_are_schemas) {
+        (false, _) => Some("its `type` is not that of an object, as every document is one"),
+        (true, false) => Some("its `properties` are no object of schemas"),
+        (true, true) => None,
     }
 }
 

@@ -28,6 +28,29 @@ struct Config {
     #[cfg(feature = "http")]
     #[serde(default)]
     ask: Option<String>,
+    /// Where an earlier release had the region.
+    #[cfg(feature = "http")]
+    #[serde(default)]
+    region: Option<String>,
+    /// Where it is now.
+    #[cfg(feature = "http")]
+    #[serde(default)]
+    advanced: Advanced,
+    /// Tokens that change hands.
+    #[cfg(feature = "http")]
+    #[serde(default)]
+    credentials: Option<staunch::auth::RotatingOAuth2>,
+    /// Who changes them.
+    #[cfg(feature = "http")]
+    #[serde(default)]
+    token_url: String,
+}
+
+#[cfg(feature = "http")]
+#[derive(Default, serde::Deserialize, schemars::JsonSchema)]
+struct Advanced {
+    #[serde(default)]
+    region: Option<String>,
 }
 
 #[derive(Clone, Copy, Default, serde::Deserialize, schemars::JsonSchema)]
@@ -127,7 +150,43 @@ impl Connector for Processed {
     type Config = Config;
     const DOCUMENTATION_URL: &'static str = "https://example.com/processed";
 
+    #[cfg(feature = "http")]
+    fn update_config(
+        &self,
+        config: &Config,
+        json: &serde_json::Value,
+    ) -> Result<Option<staunch::ConfigUpdate>, BoxError> {
+        let Some(region) = &config.region else {
+            return Ok(None);
+        };
+        let mut json = json.clone();
+        json["advanced"]["region"] = region.as_str().into();
+        json.as_object_mut()
+            .ok_or("the config is an object")?
+            .remove("region");
+        Ok(Some(staunch::ConfigUpdate::new("The region moves.", json)))
+    }
+
+    #[cfg(feature = "http")]
+    async fn rotate_tokens(
+        &self,
+        rotating: &staunch::Rotating<'_, Config>,
+    ) -> Result<Option<staunch::ConfigUpdate>, BoxError> {
+        let Some(credentials) = &rotating.config.credentials else {
+            return Ok(None);
+        };
+        let url = &rotating.config.token_url;
+        Ok(rotating.oauth2(credentials, "/credentials", url).await?)
+    }
+
     async fn resources(&self, config: &Config) -> Result<Vec<Resource>, BoxError> {
+        #[cfg(feature = "http")]
+        {
+            let region = config.advanced.region.as_deref().unwrap_or_default();
+            let token = config.credentials.as_ref();
+            let token = token.map_or("", |credentials| credentials.access_token());
+            tracing::info!(region, token, "the config is used");
+        }
         let mut resources: Vec<_> = ["a", "b", "c"].map(resource).into();
         if let Some(bytes) = config.flood_bytes {
             resources.extend([parked(), blocking(), flood(bytes)]);

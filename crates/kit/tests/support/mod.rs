@@ -19,6 +19,15 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 type Hook = dyn Fn(&Migrating<'_, Config>) -> Result<Migration, BoxError> + Send + Sync;
 
+/// Waits until something is so, which other threads bring about.
+pub(crate) fn eventually(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it is still not so that {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// A connector made of closures.
 pub(crate) struct Scripted {
     resources: Box<dyn Fn() -> Vec<Resource> + Send + Sync>,

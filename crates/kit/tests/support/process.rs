@@ -1,7 +1,6 @@
 //! A connector's process, from the runtime's side.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -59,14 +58,14 @@ impl Ended {
 
 impl Process {
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        Self::start_in(arguments, &std::env::temp_dir())
+        Self::start_in(arguments, &[])
     }
 
-    /// With this folder for its temporary files.
-    pub(crate) fn start_in(arguments: &[&str], temporary: &Path) -> Self {
+    /// With variables in its environment.
+    pub(crate) fn start_in(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_kit-test-connector"))
             .args(arguments)
-            .env("TMPDIR", temporary)
+            .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

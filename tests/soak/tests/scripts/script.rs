@@ -122,8 +122,12 @@ fn incremental(random: &mut Random, kind: Kind, begin: u64, own: &str, names: &[
         for _ in 0..random.below(4) {
             documents(random, own, names, &mut steps);
             at += 1 + random.below(3) as u64;
-            steps.push(match random.below(60) {
-                0 => json!({ "cursor": kind.at(begin) }), // Backward, or where it was.
+            let odd = random.below(60);
+            if odd == 0 && kind == Kind::Tuple {
+                steps.push(json!({ "cursor": kind.at(at) })); // A tuple may come again.
+            }
+            steps.push(match odd {
+                0 if kind != Kind::Tuple => json!({ "cursor": kind.at(begin) }), // Backward, or where it was.
                 1 => json!({ "cursor": if kind == Kind::Integer { Kind::Tuple } else { Kind::Integer }.at(at) }),
                 _ => json!({ "cursor": kind.at(at) }),
             });
