@@ -1,5 +1,7 @@
 //! Bugs of the kit that this one replaces, of how a capture stops: named for their numbers in the list of what is not to be copied.
 //! Their finer points are tested under paused time, beside the code.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used)] // A test that cannot go on says so by failing.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)] // A test that cannot go on says so by failing.

@@ -155,6 +155,7 @@ fn duration(bytes: &[u8]) -> Result<String, Fault> {
         }
     }
     let is_one = nanos.unsigned_abs() < NANOS
+        && seconds.unsigned_abs() <= MAX_SECONDS
         && (seconds == 0 || nanos == 0 || (seconds < 0) == (nanos < 0));
     if !is_one {
         return Err(Fault::shape("expected a duration"));
@@ -173,6 +174,9 @@ fn duration(bytes: &[u8]) -> Result<String, Fault> {
 
 const NANOS: u64 = 1_000_000_000;
 
+/// 10,000 years: the most that protobuf's durations have.
+const MAX_SECONDS: u64 = 315_576_000_000;
+
 /// Seconds and nanoseconds, of the same sign.
 fn parse_duration(text: &str) -> Option<(i64, i64)> {
     let number = text.strip_suffix('s')?;
@@ -187,7 +191,7 @@ fn parse_duration(text: &str) -> Option<(i64, i64)> {
     }
     let seconds: i64 = whole.parse().ok()?;
     let nanos: i64 = format!("{fraction:0<9}").parse().ok()?;
-    Some((sign * seconds, sign * nanos))
+    (seconds.unsigned_abs() <= MAX_SECONDS).then_some((sign * seconds, sign * nanos))
 }
 
 /// Appends the fields of a message that is JSON text here. Members that the table has not are left out.
