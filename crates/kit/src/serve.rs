@@ -244,7 +244,7 @@ impl<C: Connector> Server<'_, C> {
             status,
             spawn,
         });
-        let running = run(&session, prepared, spawned);
+        let running = run(Arc::clone(&session), prepared, spawned);
         tokio::pin!(running);
         let distrust = tokio::select! {
             biased; // What the capture came to counts, even if the runtime's last word is a mistake.
@@ -277,19 +277,19 @@ impl<C: Connector> Server<'_, C> {
 
 /// Runs an open capture to its end.
 async fn run(
-    session: &Arc<Session>,
+    session: Arc<Session>,
     prepared: Prepared,
     spawned: mpsc::Receiver<Child>,
 ) -> Result<(), TaskError> {
     let started = tokio::select! {
         biased; // A capture that has started can tell better what did not finish.
-        started = prepared.start(session) => started,
-        late = supervise::deadline(session) => Err(late.error("opening the capture".into())),
+        started = prepared.start(&session) => started,
+        late = supervise::deadline(&session) => Err(late.error("opening the capture".into())),
     };
     match started {
         Ok(started) => {
-            let _reports = supervise::report(session);
-            let outcome = supervise::run(session, started.children, spawned).await;
+            let _reports = supervise::report(&session);
+            let outcome = supervise::run(&session, started.children, spawned).await;
             log::info("capture ended", session.tasks.progress.totals());
             outcome
         }

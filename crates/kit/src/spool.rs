@@ -3,6 +3,7 @@
 //! Several tasks capture at once, yet what each captured since its last checkpoint must leave as one unbroken run. So every task
 //! fills a spool of its own. All spools of a session draw on one budget of memory; a task that finds it used up, or that holds
 //! [`SPOOL_BYTES`] already, moves what it holds to a file. The file has no name, so it vanishes however the process ends.
+//! It is in the folder that `TMPDIR` names: a disk, since on a tmpfs it would be memory again.
 
 use std::fs::File;
 use std::io::{self, Write};

@@ -1,6 +1,8 @@
 //! What only a process shows of how a capture stops: signals, threads that block, and files that are left behind.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)] // A test that cannot go on says so by failing.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used)] // A test that cannot go on says so by failing.
 
 mod support;
 
@@ -40,9 +42,8 @@ fn tasks(logs: &[Value]) -> Vec<&Value> {
 #[test]
 fn a_quit_signal_has_every_task_told_and_the_process_goes_on() {
     let mut process = Process::start(&[]);
-    process.send(open(&[("a", 1), ("parked", 45)], 0));
-    // 45 checkpoints of which 40 go on at once, the ten numbers of the other, and `Opened`.
-    process.until(1 + 40 + 2 * 9);
+    process.send(open(&[("parked", 45)], 0));
+    process.until(1 + 45); // Those who had their turn let the others have theirs.
     process.signal("-QUIT");
     process.is_waiting(Duration::from_secs(1));
     process.signal("-TERM");
@@ -51,7 +52,7 @@ fn a_quit_signal_has_every_task_told_and_the_process_goes_on() {
     let ended = process.wait();
     assert_eq!(ended.code, Some(1), "{:#?}", ended.logs);
     let told = tasks(&ended.logs);
-    let at_first: Vec<_> = told.iter().take(46).collect();
+    let at_first: Vec<_> = told.iter().take(45).collect();
     let states = |state: &str| {
         at_first
             .iter()
@@ -60,12 +61,10 @@ fn a_quit_signal_has_every_task_told_and_the_process_goes_on() {
     };
     assert_eq!(states("running its function"), 40, "{told:#?}");
     assert_eq!(states("waiting for a slot"), 5, "{told:#?}");
-    let counting = at_first.iter().find(|task| task["binding"] == "a").unwrap();
-    assert_eq!(
-        (&counting["subtask"], &counting["documents"]),
-        (&json!("s0"), &json!(9))
-    );
-    assert!(counting["since"].is_string() && counting["bytes"].as_u64() > Some(9));
+    let names = |task: &Value| task["subtask"].as_str().unwrap().to_owned();
+    let named: std::collections::BTreeSet<_> = at_first.iter().map(|task| names(task)).collect();
+    assert_eq!(named.len(), 45);
+    assert!(at_first.iter().all(|task| task["since"].is_string()));
     let [error] = ended
         .logged("error")
         .into_iter()
@@ -86,8 +85,7 @@ fn threads_that_block_do_not_keep_the_process() {
     let mut process = Process::start(&[]);
     let threads = u32::try_from(std::thread::available_parallelism().unwrap().get()).unwrap();
     process.send(open(&[("blocking", threads + 3)], 0));
-    process.until(2); // More than one blocks by now, or will.
-    process.is_waiting(Duration::from_secs(1));
+    process.until_quiet(Duration::from_secs(1)); // All threads of the runtime are blocked by now.
     process.signal("-QUIT"); // Even now.
     process.signal("-TERM");
     process.is_waiting(Duration::from_secs(1));

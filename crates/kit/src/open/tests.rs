@@ -116,11 +116,13 @@ fn idle() -> Slow {
 }
 
 #[tokio::test]
-async fn quirk_11_a_capture_stops_for_a_schedule_however_far_away() {
+async fn quirk_11_a_capture_stops_for_a_schedule_of_the_day_after_it_opened_and_then_in_any_case() {
     let state = json!({"inc": {"cursor": 7}, "last_initialized": "2026-03-01T11:00:00Z"});
     for (schedule, expected) in [
         ("2 12 * * *", Duration::from_secs(120)),
-        ("0 12 4 * *", Duration::from_secs(3 * 86_400)),
+        ("59 11 2 * *", Duration::from_secs(86_400 - 60)),
+        // The next session, which begins then, stops for it.
+        ("0 12 4 * *", Duration::from_secs(86_400)),
     ] {
         let (took, updates) = stopped(idle(), schedule, state.clone()).await;
         assert!(took >= expected && took < expected + LATE, "{took:?}");

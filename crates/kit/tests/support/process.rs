@@ -143,6 +143,15 @@ impl Process {
         &self.lines
     }
 
+    /// All output so far, once there was some, and then none for `time`.
+    pub(crate) fn until_quiet(&mut self, time: Duration) -> &[String] {
+        self.until(1);
+        while let Ok(line) = self.output.recv_timeout(time) {
+            self.lines.push(line);
+        }
+        &self.lines
+    }
+
     /// Ends the input, and waits for the process.
     pub(crate) fn stop(mut self) -> Ended {
         self.input = None;
