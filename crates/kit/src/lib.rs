@@ -109,7 +109,21 @@ pub use staunch_protocol::oauth2::OAuth2;
 pub use staunch_state as state;
 pub use staunch_state::{Cursor, Page};
 
-// The example of the README is compiled with those of the crate.
+// The examples of the README and of the guide are compiled with those of the crate.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
+mod pages {
+    macro_rules! page {
+        ($name:ident, $file:literal) => {
+            #[doc = include_str!(concat!("../../../", $file))]
+            struct $name;
+        };
+    }
+    page!(Readme, "README.md");
+    page!(FirstConnector, "docs/guide/first-connector.md");
+    page!(Cursors, "docs/guide/cursors.md");
+    page!(Backfills, "docs/guide/backfills.md");
+    page!(Snapshots, "docs/guide/snapshots.md");
+    page!(Subtasks, "docs/guide/subtasks.md");
+    page!(Schedules, "docs/guide/schedules.md");
+    page!(Acknowledgements, "docs/guide/acknowledgements.md");
+}
