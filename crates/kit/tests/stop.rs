@@ -1,8 +1,6 @@
 //! What only a process shows of how a capture stops: signals, threads that block, and files that are left behind.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)] // A test that cannot go on says so by failing.
-#![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used)] // A test that cannot go on says so by failing.
 
 mod support;
 
