@@ -2,8 +2,6 @@
 //! Their finer points are tested under paused time, beside the code.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)] // A test that cannot go on says so by failing.
-#![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used)] // A test that cannot go on says so by failing.
 
 mod support;
 
