@@ -339,7 +339,7 @@ fn each_member_refuses_each_wrong_kind_and_says_where() {
         ("/snapshot/updated_at", &["a date-time"]),
         ("/snapshot/last_count", &["an integer"]),
         ("/snapshot/last_digest", texts),
-        ("/last_initialized", &["a date-time"]),
+        ("/last_initialized", &["a date-time", "a local date-time"]), // Of UTC.
         ("/is_connector_initiated", &["a boolean"]),
     ] {
         for (form, json) in EVERY {
