@@ -20,7 +20,7 @@ use crate::supervise::panicked;
 /// ```
 /// use staunch::{BoxError, Cursor, FetchResult, Page, Pages, buffered};
 ///
-/// # async fn get_page(number: u64) -> Result<Vec<serde_json::Value>, BoxError> { Ok(vec![serde_json::json!({"n": number})]) }
+/// # async fn get_page(number: i64) -> Result<Vec<serde_json::Value>, BoxError> { Ok(vec![serde_json::json!({"n": number})]) }
 /// async fn fetch_pages(page: Option<Page>, _: Cursor, mut emit: Pages) -> FetchResult {
 ///     let first = match page {
 ///         Some(Page::Integer(number)) => number,

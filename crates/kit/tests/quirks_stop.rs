@@ -3,9 +3,6 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)] // A test that cannot go on says so by failing.
 
-#![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used)] // A test that cannot go on says so by failing.
-
 mod support;
 
 use std::time::Duration;
