@@ -21,22 +21,22 @@ const BRIDGE: &str = env!("CARGO_BIN_EXE_bridge");
 
 #[test]
 fn every_recorded_scenario_goes_as_it_was_recorded() {
-    compare(&in_json(), &suite().join("scenarios"));
+    compare(in_json, &Path::new(SUITE).join("scenarios"));
 }
 
 #[test]
 fn every_recorded_scenario_goes_as_it_was_recorded_in_protobuf() {
-    compare(&in_protobuf(), &suite().join("scenarios"));
+    compare(in_protobuf, &Path::new(SUITE).join("scenarios"));
 }
 
 #[test]
 fn every_scenario_of_our_own_goes_as_the_rules_say() {
-    compare(&in_json(), Path::new(OWN));
+    compare(in_json, Path::new(OWN));
 }
 
 #[test]
 fn every_scenario_of_our_own_goes_as_the_rules_say_in_protobuf() {
-    compare(&in_protobuf(), Path::new(OWN));
+    compare(in_protobuf, Path::new(OWN));
 }
 
 /// The command line of the connector.
@@ -56,7 +56,14 @@ const OTHER_WORDS: [(&str, &str); 1] = [(
 )];
 
 /// Compares all scenarios of a folder with their goldens.
-fn compare(connector: &str, folder: &Path) {
+fn compare(connector: impl FnOnce() -> String, folder: &Path) {
+    if let Some(missing) = missing() {
+        // Where all is to be there nothing is skipped: a check that is not made must not look like one that was passed.
+        assert!(std::env::var_os("CI").is_none(), "{missing}");
+        eprintln!("SKIPPED: {missing}");
+        return;
+    }
+    let connector = &connector();
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let files = std::fs::read_dir(folder).expect("the folder can be read");
     let files = files.map(|file| file.expect("the folder can be read").path());
@@ -93,7 +100,7 @@ fn compare(connector: &str, folder: &Path) {
 /// What the suite says of these scenarios, if anything is wrong with them.
 fn mismatches(connector: &str, options: &[&str], scenarios: &[PathBuf]) -> Option<String> {
     let output = Command::new("python3")
-        .arg(suite().join("compare.py"))
+        .arg(Path::new(SUITE).join("compare.py"))
         .args(["--connector", connector, "--include", "all", "--quiet"])
         // A scenario that fails once because the machine was busy fails for no reason of ours.
         .args(["--jobs", JOBS, "--retries", "1", "--max-lines", "40"])
@@ -101,9 +108,7 @@ fn mismatches(connector: &str, options: &[&str], scenarios: &[PathBuf]) -> Optio
         .args(scenarios)
         .stdin(Stdio::null())
         .output();
-    let output = output.unwrap_or_else(|error| {
-        panic!("`python3` cannot be started ({error}); the suite needs it, 3.9 or later: apt-get install python3")
-    });
+    let output = output.expect("`python3` is there");
     let said = || {
         let (out, err) = (output.stdout.as_slice(), output.stderr.as_slice());
         format!(
@@ -115,13 +120,18 @@ fn mismatches(connector: &str, options: &[&str], scenarios: &[PathBuf]) -> Optio
     (!output.status.success()).then(said)
 }
 
-fn suite() -> PathBuf {
-    let suite = PathBuf::from(SUITE);
-    assert!(
-        suite.join("compare.py").is_file(),
-        "there is no conformance suite at {SUITE}; put the shared folder beside the repository"
-    );
-    suite
+/// What the suite needs and is not there, and what to do about it.
+fn missing() -> Option<String> {
+    if !Path::new(SUITE).join("compare.py").is_file() {
+        return Some(format!(
+            "there is no conformance suite at {SUITE}; put the shared folder beside the repository"
+        ));
+    }
+    let python = Command::new("python3").arg("--version").output();
+    let is_there = python.is_ok_and(|output| output.status.success());
+    (!is_there).then(|| {
+        "the conformance suite needs `python3`, 3.9 or later; install it: apt-get install python3".to_owned()
+    })
 }
 
 /// The connector, built once: it belongs to another package, which alone is told where it lies.
