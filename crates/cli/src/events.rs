@@ -146,7 +146,11 @@ impl<'a> Line<'a> {
     pub(crate) fn log(record: &'a Record) -> Self {
         Line::Log {
             ts: record.ts.clone().unwrap_or_else(now),
-            level: record.level,
+            level: match record.event() {
+                // The run tells how much is committed by itself: this is for whoever looks closer.
+                Some(LogEvent::Progress(_)) => record.level.min(Level::Debug),
+                _ => record.level,
+            },
             binding: binding(record),
             message: &record.message,
             fields: fields(record),
@@ -370,7 +374,8 @@ fn log_text(
     let rest = fields
         .into_iter()
         .flatten()
-        .filter(|(name, _)| !matches!(name.as_str(), "binding" | "subtask"));
+        // The message says what an event is.
+        .filter(|(name, _)| !matches!(name.as_str(), "binding" | "subtask" | "eventType"));
     for (index, (name, value)) in rest.enumerate() {
         text.push_str(if index == 0 { "  " } else { " " });
         text.push_str(&styled(
@@ -430,6 +435,21 @@ mod tests {
             (&json["type"], &json["ts"], &json["fields"]),
             (&json!("log"), &json!("2026-03-01T09:12:44.5Z"), &fields)
         );
+    }
+
+    #[test]
+    fn how_a_connector_is_stands_in_the_log_and_how_much_it_captured_only_for_who_looks_closer() {
+        let line = r#"{"ts":"2026-03-01T09:12:44Z","level":"info","msg":"Capture started.","fields":{"eventType":"connectorStatus"}}"#;
+        let status = Record::decode(line);
+        assert_eq!(
+            plain(&log_line(&status, false)),
+            "2026-03-01T09:12:44Z INFO  Capture started."
+        );
+        let progress = |level: &str| json!({ "level": level, "msg": "progress", "fields": { "documents": 7, "bytes": 99 } });
+        for (level, shown) in [("info", Level::Debug), ("trace", Level::Trace)] {
+            let record = Record::decode(&progress(level).to_string());
+            assert_eq!(Line::log(&record).level(), shown);
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use staunch_protocol::log::Level;
+use staunch_protocol::log::{Level, PROGRESS};
 
 use crate::capture::{Child, Session, TaskError};
 use crate::log;
@@ -96,7 +96,7 @@ pub(crate) fn report(session: &Session) -> impl Drop {
         );
         let progress = tasks
             .progress
-            .report(&clock, |fields| log::info("progress", fields));
+            .report(&clock, |fields| log::info(PROGRESS, fields));
         tokio::join!(status, progress);
     }))
 }

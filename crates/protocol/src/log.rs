@@ -108,7 +108,12 @@ pub enum Event<'a> {
     ConfigUpdate(&'a Value),
     /// The journal of a state migration: an object, of which [`Migration`] is what this kit writes.
     Migration(&'a Value),
+    /// How much a connector of the kit has captured, told again and again: its fields.
+    Progress(&'a Map<String, Value>),
 }
+
+/// The message of a record that tells how much has been captured, with `documents` and `bytes` among its fields.
+pub const PROGRESS: &str = "progress";
 
 /// What is told of a state migration whose checkpoint comes next, so that it can be journaled with that.
 ///
@@ -242,7 +247,7 @@ impl Record {
 
     /// What the record tells the runtime, if anything.
     ///
-    /// A migration's record has no event type: peers rename those that they do not know.
+    /// Records of migrations and of progress have no event type: peers rename those that they do not know.
     ///
     /// # Source
     /// Capture protocol, events (6.2).
@@ -251,6 +256,10 @@ impl Record {
             Some("connectorStatus") => Some(Event::Status(&self.message)),
             Some("configUpdate") => self.fields.get("config").map(Event::ConfigUpdate),
             _ => {
+                let is_number = |name: &str| self.fields.get(name).is_some_and(Value::is_u64);
+                if self.message == PROGRESS && is_number("documents") && is_number("bytes") {
+                    return Some(Event::Progress(&self.fields));
+                }
                 let migration = self.fields.get("migration")?;
                 migration.is_object().then_some(Event::Migration(migration))
             }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use staunch_state::{BINDING_STATES, ConnectorState, Node, Object, plan};
 
 use crate::case::{Case, Subject};
+use crate::generate::UNKNOWN;
 use crate::law::{Law, Violation};
 use crate::laws::{self, Sound};
 use crate::shape::{self, SNAPSHOT};
@@ -51,7 +52,7 @@ pub(crate) fn check(subject: &Subject, case: &Case, at_most: usize) -> Result<Ki
         .is_ok_and(|state| state.backfill_requests().next().is_some());
     if requests_backfill {
         let left_out = format!(
-            "kills of {}: it asks for a backfill, which the kit refuses",
+            "kills of {}: it asks for a backfill, with which a binding begins anew",
             case.origin
         );
         return Ok(Killed {
@@ -216,6 +217,7 @@ fn reduced(case: &Case) -> Case {
         .collect();
     let is_kept = |key: &str| kept.iter().any(|kept| kept == key);
     let mut reduced = case.clone();
+    forget(&mut reduced.state, UNKNOWN); // No connector opens with members that nobody knows.
     if let Some(states) = reduced
         .state
         .as_object_mut()
@@ -231,6 +233,15 @@ fn reduced(case: &Case) -> Case {
         .bindings
         .retain(|binding| is_kept(&binding.state_key));
     reduced
+}
+
+/// Removes the members of this name, at any depth.
+fn forget(node: &mut Node, name: &str) {
+    let Some(object) = node.as_object_mut() else {
+        return;
+    };
+    object.remove(name);
+    object.iter_mut().for_each(|(_, inner)| forget(inner, name));
 }
 
 fn keep_few_rows(binding: &mut Object) {

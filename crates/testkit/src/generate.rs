@@ -14,6 +14,9 @@ use crate::progress::next_page;
 use crate::random::Random;
 use crate::shape::{self, BACKFILL, INC, SNAPSHOT};
 
+/// The name of a member that nobody knows.
+pub(crate) const UNKNOWN: &str = "testkit_unknown";
+
 /// Bindings of the largest generated state.
 const MOST_BINDINGS: u64 = 200;
 
@@ -170,7 +173,7 @@ impl<'a> Generator<'a> {
             .as_object_mut()
             .filter(|root| root.contains(BINDING_STATES))
         {
-            root.insert("testkit_unknown", unknown());
+            root.insert(UNKNOWN, unknown());
         }
         Ok(case)
     }
@@ -244,7 +247,7 @@ impl<'a> Generator<'a> {
             bindings.clear();
         }
         if self.random.once_in(6) {
-            state.insert("testkit_unknown", unknown());
+            state.insert(UNKNOWN, unknown());
         }
         if self.random.once_in(12) {
             state.insert("testkit_absent", Node::Null);
@@ -628,7 +631,7 @@ fn unknown() -> Node {
 
 fn vary_unknown(state: &mut Object, random: &mut Random) {
     if random.once_in(5) {
-        state.insert("testkit_unknown", unknown());
+        state.insert(UNKNOWN, unknown());
     }
     if !random.once_in(5) {
         return;
@@ -640,7 +643,7 @@ fn vary_unknown(state: &mut Object, random: &mut Random) {
             // Anything in an object without a member of an entry would be a subtask.
             && part.members.iter().any(|member| entry.present(member).is_some())
         {
-            entry.insert("testkit_unknown", Node::string("kept"));
+            entry.insert(UNKNOWN, Node::string("kept"));
         }
     }
 }

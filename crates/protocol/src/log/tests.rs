@@ -195,7 +195,17 @@ fn a_record_is_written_with_msg_and_fields() {
 #[test]
 fn events_are_found_in_fields_and_at_the_top() {
     let config = json!({"a": 1});
+    let progress = json!({"documents": 7, "bytes": 99});
+    let progress = progress.as_object().unwrap();
     for (line, expected) in [
+        (
+            r#"{"level":"info","msg":"progress","fields":{"documents":7,"bytes":99}}"#,
+            Some(Event::Progress(progress)),
+        ),
+        (
+            r#"{"level":"info","msg":"progress","fields":{"documents":"some"}}"#,
+            None,
+        ),
         (
             r#"{"level":"info","msg":"up","fields":{"eventType":"connectorStatus"}}"#,
             Some(Event::Status("up")),

@@ -132,8 +132,9 @@ fn keyed_becomes_flat_and_members_are_edited() {
         .with(keyed_to_flat("main"))
         .with(remove("/legacy"))
         .with(rename("/old", "/new"))
+        .with(remove("/new").named("remove-new"))
         .with_whole(remove("/stale").named("remove-stale").at_root());
-    let state = r#"{"bindingStateV1":{"a":{"inc":{"main":{"cursor":["8c42b44c"]}},"backfill":{"main":{"cutoff":["8c42b44c"]}},"legacy":1,"old":{"x":[1,2]}}},"stale":{"a":1},"kept":1}"#;
+    let state = r#"{"bindingStateV1":{"a":{"inc":{"main":{"cursor":["8c42b44c"]}},"backfill":{"main":{"cutoff":["8c42b44c"]}},"legacy":1,"old":{"x":[1,2]}}},"stale":{"a":1},"refresh_token":"kept"}"#;
     let harness = harness(chain, &[]).state("v1", Node::parse(state).unwrap());
     let report = passes(harness);
     assert!(

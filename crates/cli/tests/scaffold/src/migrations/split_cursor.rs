@@ -2,11 +2,11 @@
 
 use staunch::state::{Binding, Effects, Migration, MigrationError, Object};
 
-/// Renames a member of a binding's state: an example, which makes room for what you change.
+/// Removes a member of a binding's state: an example, which makes room for what you change.
 ///
 /// ```text
 /// before  {"inc": {"cursor": …}, "old_member": …}
-/// after   {"inc": {"cursor": …}, "new_member": …}
+/// after   {"inc": {"cursor": …}}
 /// ```
 pub(crate) struct SplitCursor;
 
@@ -23,17 +23,16 @@ impl Migration for SplitCursor {
 
     // The whole new state, never a patch: what becomes of the old members is found out.
     fn migrate(&self, _binding: &Binding, mut state: Object) -> Result<Object, MigrationError> {
-        let member = state.remove("old_member").ok_or_else(|| {
+        state.remove("old_member").ok_or_else(|| {
             MigrationError::failed("/old_member", "is not there; ask `applies` first")
         })?;
-        state.insert("new_member", member);
         Ok(state)
     }
 
     // What the safety checks would refuse unless it is said here: members beside `inc`, `backfill`
     // and `snapshot` that change, and cursors that move.
     fn declares(&self) -> Effects {
-        Effects::NONE.edits("/old_member").edits("/new_member")
+        Effects::NONE.edits("/old_member")
     }
 
     // The way back, if there is one: the step that makes the old shape of the new one.
