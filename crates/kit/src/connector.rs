@@ -147,7 +147,7 @@ pub trait Connector: Send + Sync + 'static {
     ///
     /// By default nothing: a migration that needs consent is refused when the capture is opened. A connector must not consent by
     /// itself. It may read consents that a person wrote into the endpoint config, where nobody else can be asked. Each is for one
-    /// kind of effect on one binding, is shown as given in a plan, and does not cover what is always a bug.
+    /// kind of effect on one binding, is recorded with the migration, and does not cover what is always a bug.
     fn consents(&self, migrating: &Migrating<'_, Self::Config>) -> Vec<Consent> {
         let _ = migrating;
         Vec::new()
