@@ -1,19 +1,13 @@
-//! Bugs of the Python kit that are not copied, by their number in the conformance suite's `KNOWN-QUIRKS.md`: those of documents and of
-//! discovery.
-
-#![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used)] // A test that cannot go on says so by failing.
-
-mod support;
+//! Documents and discovery.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use crate::support::{Capture, Scripted, binding, open};
 use serde::Serialize;
 use serde_json::{Value, json};
 use staunch::state::Node;
 use staunch::{Changes, Cursor, Pages, Reduction, Resource, Rows};
-use support::{Capture, Scripted, binding, open};
 
 #[derive(Clone, Serialize)]
 struct Reading {
@@ -47,17 +41,17 @@ fn failure(resource: impl Fn() -> Resource + Send + Sync + 'static) -> (String, 
     let connector = Scripted::new(move || vec![resource()]);
     let capture = Capture::open(connector, open(&[binding_of_rows()], json!({})));
     let (lines, result) = capture.join();
-    (result.unwrap_err(), support::docs(&lines))
+    (result.unwrap_err(), crate::support::docs(&lines))
 }
 
 fn binding_of_rows() -> Value {
     let mut binding = binding("readings");
-    binding["collection"] = support::collection("a/readings", &["/_meta/row_id"]);
+    binding["collection"] = crate::support::collection("a/readings", &["/_meta/row_id"]);
     binding
 }
 
 #[test]
-fn q03_a_number_that_json_cannot_have_fails_and_nothing_is_captured_as_null() {
+fn quirk_03_a_number_that_json_cannot_have_fails_and_nothing_is_captured_as_null() {
     for value in BAD {
         let bad = Reading { id: 2, value };
         let good = Reading { id: 1, value: 0.1 };
@@ -119,7 +113,7 @@ fn q03_a_number_that_json_cannot_have_fails_and_nothing_is_captured_as_null() {
 }
 
 #[test]
-fn q03_integers_beyond_64_bits_are_captured_digit_by_digit() {
+fn quirk_03_integers_beyond_64_bits_are_captured_digit_by_digit() {
     #[derive(Serialize)]
     struct Big {
         least: i128,
@@ -155,7 +149,7 @@ fn q03_integers_beyond_64_bits_are_captured_digit_by_digit() {
 }
 
 #[test]
-fn q25_a_schema_that_resources_share_is_not_changed_by_any_of_them() {
+fn quirk_25_a_schema_that_resources_share_is_not_changed_by_any_of_them() {
     let shared = json!({ "type": "object", "properties": { "id": { "type": "integer" } } });
     let of = shared.clone();
     let connector = Scripted::new(move || {
@@ -180,7 +174,7 @@ fn q25_a_schema_that_resources_share_is_not_changed_by_any_of_them() {
 }
 
 #[test]
-fn q26_two_resources_of_one_name_are_refused_whatever_is_asked() {
+fn quirk_26_two_resources_of_one_name_are_refused_whatever_is_asked() {
     let requests = [
         json!({"discover": {"connectorType": "LOCAL", "config": {}}}),
         json!({"validate": {"name": "a/b", "connectorType": "LOCAL", "config": {}, "bindings": []}}),

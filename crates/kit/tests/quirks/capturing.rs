@@ -1,23 +1,14 @@
-//! The bugs of the kit that this one replaces, one test each: named for its number in the list of what is not to be copied, and for
-//! what is true here instead.
-
-#![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used)] // A test that cannot go on says so by failing.
-
-mod support;
-
-#[path = "quirks/opening.rs"]
-mod opening;
+//! Documents, pages, cursors, acknowledgements.
 
 use std::io::{BufRead, BufReader, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::{Capture, Scripted, binding, collection, docs, open, state_of, streams};
 use serde_json::{Value, json};
 use staunch::state::Node;
 use staunch::{Changes, Cursor, Page, Pages, Resource, Rows};
-use support::{Capture, Scripted, binding, collection, docs, open, state_of, streams};
 
 const STAMP: &str = "2024-03-01T00:00:00Z";
 
@@ -173,7 +164,7 @@ fn quirk_04_a_page_is_the_same_before_and_after_a_restart() {
         let page = state.to_value()["bindingStateV1"]["u"]["backfill"]["next_page"].clone();
         stored.push((!page.is_null()).then_some(page));
     }
-    support::eventually("the last page is passed on", || {
+    crate::support::eventually("the last page is passed on", || {
         seen.lock().unwrap().len() == stored.len()
     });
     assert_eq!(
@@ -209,7 +200,7 @@ fn quirk_05_a_sourced_schema_is_part_of_its_transaction_and_neither_cursor_nor_p
     });
     let mut capture = Capture::open(connector, open(&[binding("u")], json!({})));
     let lines = capture.until(checkpoints(3));
-    let kinds: Vec<&str> = lines.iter().map(support::kind).collect();
+    let kinds: Vec<&str> = lines.iter().map(crate::support::kind).collect();
     assert_eq!(
         kinds
             .iter()
@@ -239,7 +230,7 @@ fn quirk_17_a_cursor_of_the_state_is_what_it_seems_or_refused() {
         let state = format!(
             r#"{{"bindingStateV1":{{"u":{{"inc":{{"cursor":{cursor}}},"last_initialized":"{STAMP}"}}}}}}"#
         );
-        let request = support::open_with(json!({}), &[binding("u")], &state);
+        let request = crate::support::open_with(json!({}), &[binding("u")], &state);
         let (lines, result) = Capture::open(connector, request).join();
         assert_eq!(
             lines,
@@ -305,7 +296,7 @@ fn quirk_18_a_timestamp_keeps_its_nanoseconds() {
         streams(&lines)[0].1["bindingStateV1"]["u"]["inc"]["cursor"],
         NEXT
     );
-    support::eventually("the next one is passed on", || {
+    crate::support::eventually("the next one is passed on", || {
         told.lock().unwrap().len() == 2
     });
     assert_eq!(*told.lock().unwrap(), [WAS, NEXT]);
@@ -346,7 +337,7 @@ fn quirk_23_a_line_that_is_no_request_lets_running_invocations_finish() {
         })]
     });
     let mut capture = Capture::open(connector, open(&[binding("u")], json!({})));
-    support::eventually("it is invoked", || began.load(Ordering::SeqCst));
+    crate::support::eventually("it is invoked", || began.load(Ordering::SeqCst));
     capture.send(&"this is no request");
     std::thread::sleep(Duration::from_millis(200)); // Long enough for what would be cancelled to be so.
     goes_on.notify_one();

@@ -1,15 +1,10 @@
-//! Bugs of the kit that this one replaces, of how a capture stops: named for their numbers in the list of what is not to be copied.
-//! Their finer points are tested under paused time, beside the code.
-#![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used)] // A test that cannot go on says so by failing.
-
-mod support;
+//! How a capture stops.
 
 use std::time::Duration;
 
+use crate::support::{Capture, Scripted, binding, open};
 use serde_json::json;
 use staunch::{Changes, Cursor, FetchResult, Opening, Resource};
-use support::{Capture, Scripted, binding, open};
 
 fn resource<F, Fut>(name: &str, fetch: F) -> Resource
 where
