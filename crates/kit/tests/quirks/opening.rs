@@ -95,7 +95,7 @@ fn without_stamp(mut state: Value) -> Value {
 }
 
 #[test]
-fn quirk_6_a_requested_backfill_begins_from_just_the_initial_state_whatever_happens() {
+fn quirk_06_a_requested_backfill_begins_from_just_the_initial_state_whatever_happens() {
     // Without a stamp, and with much that the initial state does not mention.
     let old = json!({"inc": {"x": {"cursor": 3}}, "backfill": {"cutoff": 2, "next_page": "p1"}, "is_connector_initiated": true});
     let state = json!({"bindingStateV1": {"u": old}, "backfillRequests": {"u": true}});
@@ -119,7 +119,7 @@ fn quirk_6_a_requested_backfill_begins_from_just_the_initial_state_whatever_happ
 }
 
 #[test]
-fn quirk_7_a_missed_schedule_leaves_nothing_of_a_state_that_it_replaces() {
+fn quirk_07_a_missed_schedule_leaves_nothing_of_a_state_that_it_replaces() {
     let state = of_u(
         json!({"inc": {"a": {"cursor": 7}, "b": {"cursor": 8}}, "archived": {"x": 1}, "last_initialized": LONG_AGO}),
     );
@@ -135,7 +135,7 @@ fn quirk_7_a_missed_schedule_leaves_nothing_of_a_state_that_it_replaces() {
 }
 
 #[test]
-fn quirk_8_a_request_wins_over_a_missed_schedule() {
+fn quirk_08_a_request_wins_over_a_missed_schedule() {
     let mut state =
         of_u(json!({"inc": {"cursor": "2025-05-05T05:05:05Z"}, "last_initialized": LONG_AGO}));
     state["backfillRequests"] = json!({"u": true});
@@ -154,7 +154,7 @@ fn quirk_8_a_request_wins_over_a_missed_schedule() {
 }
 
 #[test]
-fn quirk_9_only_true_requests_a_backfill() {
+fn quirk_09_only_true_requests_a_backfill() {
     let of_u = json!({"inc": {"cursor": 7}, "backfill": {"cutoff": 7, "next_page": "p1"}, "last_initialized": LONG_AGO});
     for request in [json!(false), json!(null)] {
         let state = json!({"bindingStateV1": {"u": of_u}, "backfillRequests": {"u": request}});
@@ -218,6 +218,20 @@ fn what_is_wrong_with_a_schedule_is_said_when_the_capture_is_validated() {
     ] {
         assert!(error.contains(problem), "`{problem}` in {error}");
     }
+}
+
+#[test]
+fn a_schedule_that_never_comes_round_is_no_reason_not_to_open() {
+    let state = of_u(
+        json!({"inc": {"cursor": 7}, "backfill": {"cutoff": 7}, "last_initialized": LONG_AGO}),
+    );
+    let never = scheduled("0 0 31 2 *");
+    let messages = opened(echoing(flat(json!(100))), never, &state, 1);
+    assert_eq!(
+        docs(&messages)[0]["by_connector"],
+        json!(false),
+        "and it goes on"
+    );
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn a_complete_state_is_left_alone() {
 }
 
 #[test]
-fn quirk_6_a_requested_backfill_begins_from_just_the_initial_state() {
+fn quirk_06_a_requested_backfill_begins_from_just_the_initial_state() {
     for stored in [
         // Neither the stamp, nor its absence, nor what the initial state does not mention comes back.
         r#"{"inc":{"old":{"cursor":3}},"backfill":{"old":{"cutoff":2,"next_page":"p"}},"is_connector_initiated":true}"#,
@@ -191,7 +191,7 @@ fn a_schedule_that_comes_round_right_now_was_missed_and_at_the_stamp_was_not() {
 }
 
 #[test]
-fn quirk_7_where_the_cutoff_cannot_be_taken_from_cursors_the_old_state_is_removed() {
+fn quirk_07_where_the_cutoff_cannot_be_taken_from_cursors_the_old_state_is_removed() {
     let of_time = r#"{"cursor":"2026-03-01T10:00:00Z"}"#;
     for (what, stored, initial, patch) in [
         (
@@ -271,7 +271,7 @@ fn no_schedule_is_acted_upon_while_a_backfill_is_in_progress() {
 }
 
 #[test]
-fn quirk_8_a_request_wins_over_a_missed_schedule() {
+fn quirk_08_a_request_wins_over_a_missed_schedule() {
     let stored = format!(r#"{{"inc":{{"cursor":"2026-03-01T10:00:00Z"}},{MISSED_SINCE}}}"#);
     let case = Case {
         stored: Some(&stored),
