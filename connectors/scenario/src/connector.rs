@@ -18,9 +18,8 @@ pub struct Scenario {
     latches: Arc<Latches>,
 }
 
-/// The endpoint config: a script, and settings that nothing but updates of the config looks at.
+/// The endpoint config: a script, and settings that nothing but updates of the config looks at. Its schema permits other members.
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Config {
     #[schemars(with = "Value")]
     script: Box<serde_json::value::RawValue>,

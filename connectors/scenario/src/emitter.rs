@@ -53,31 +53,26 @@ impl Emitter {
         Ok(())
     }
 
-    pub(crate) async fn cursor(&mut self, cursor: &Value) -> FetchResult {
+    pub(crate) async fn cursor(&mut self, cursor: &Node) -> FetchResult {
         let Emitter::Changes(emit) = self else {
             return Err(misplaced("cursor"));
         };
-        emit.checkpoint(Cursor::from_node(&Node::parse(&cursor.to_string())?)?)
-            .await?;
+        emit.checkpoint(Cursor::from_node(cursor)?).await?;
         Ok(())
     }
 
-    pub(crate) async fn page(&mut self, page: &Value) -> FetchResult {
+    pub(crate) async fn page(&mut self, page: &Node) -> FetchResult {
         let Emitter::Pages(emit) = self else {
             return Err(misplaced("page"));
         };
         let page = match page {
-            Value::Null => None,
-            Value::String(text) => Some(Page::String(text.clone())),
-            Value::Object(_) => {
-                let object = Node::parse(&page.to_string())?.into_object();
-                object.map(Page::Object)
-            }
-            other => Some(Page::Integer(
-                other
-                    .as_i64()
-                    .ok_or("a page is a string, an integer or an object")?,
-            )),
+            Node::Null => None,
+            Node::Object(object) => Some(Page::Object(object.clone())),
+            Node::Leaf(leaf) => Some(match (leaf.as_str(), leaf.as_i64()) {
+                (Some(text), _) => Page::String(text.into_owned()),
+                (None, Some(integer)) => Page::Integer(integer),
+                _ => return Err("a page is a string, an integer or an object".into()),
+            }),
         };
         emit.checkpoint(page).await?;
         Ok(())

@@ -4,7 +4,6 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 use std::sync::atomic::{self, AtomicU64};
 
-use serde_json::{Map, Value, json};
 use staunch::state::Node;
 use staunch::{Cursor, FetchResult, Page};
 
@@ -71,8 +70,9 @@ impl Function {
                 }
                 Step::Echo(id) => {
                     let args = arguments.to_json(self.script.recurring);
-                    let echo = json!({ "id": id, "echo": true, "args": args });
-                    emit.document(None, &echo.to_string())?;
+                    let id = serde_json::Value::from(id.as_str());
+                    let echo = format!("{{\"id\":{id},\"echo\":true,\"args\":{args}}}");
+                    emit.document(None, &echo)?;
                 }
                 Step::Cursor(cursor) => emit.cursor(cursor).await?,
                 Step::Page(page) => emit.page(page).await?,
@@ -95,7 +95,7 @@ impl Invocation {
     fn matches(&self, arguments: &Arguments, call: u64) -> bool {
         let is_at = self.at.as_ref().is_none_or(|at| match arguments {
             Arguments::Incremental { cursor } => is_cursor(at, cursor),
-            Arguments::Backfill { page, .. } => *at == page_json(page.as_ref()),
+            Arguments::Backfill { page, .. } => is_page(at, page.as_ref()),
             Arguments::Snapshot => false,
         });
         let is_initiated = self
@@ -112,50 +112,40 @@ impl Invocation {
 }
 
 impl Arguments {
-    /// As an echo tells them.
-    fn to_json(&self, is_recurring: bool) -> Value {
-        let mut args = Map::new();
+    /// As an echo tells them, in JSON.
+    fn to_json(&self, is_recurring: bool) -> String {
         match self {
-            Arguments::Incremental { cursor } => {
-                args.insert("cursor".into(), cursor_json(cursor));
-            }
+            Arguments::Incremental { cursor } => format!("{{\"cursor\":{}}}", cursor.as_json()),
             Arguments::Backfill {
                 page,
                 cutoff,
                 is_connector_initiated,
             } => {
-                args.insert("page".into(), page_json(page.as_ref()));
-                args.insert("cutoff".into(), cursor_json(cutoff));
-                if is_recurring {
-                    args.insert(
-                        "connector_initiated".into(),
-                        (*is_connector_initiated).into(),
-                    );
-                }
+                let page = page.as_ref().map_or(Node::Null, Page::to_node).to_json();
+                let cutoff = cutoff.as_json();
+                let initiated = match is_recurring {
+                    true => format!(",\"connector_initiated\":{is_connector_initiated}"),
+                    false => String::new(),
+                };
+                format!("{{\"page\":{page},\"cutoff\":{cutoff}{initiated}}}")
             }
-            Arguments::Snapshot => {}
+            Arguments::Snapshot => "{}".to_owned(),
         }
-        args.into()
     }
 }
 
 /// Whether a value of the script is this cursor: the same instant, number or tuple.
-fn is_cursor(at: &Value, cursor: &Cursor) -> bool {
-    let at = Node::parse(&at.to_string())
-        .ok()
-        .and_then(|at| Cursor::from_node(&at).ok());
+fn is_cursor(at: &Node, cursor: &Cursor) -> bool {
+    let at = Cursor::from_node(at).ok();
     at.and_then(|at| at.compare(cursor)) == Some(Ordering::Equal)
 }
 
-fn cursor_json(cursor: &Cursor) -> Value {
-    serde_json::from_str(cursor.as_json()).expect("a cursor is JSON")
-}
-
-fn page_json(page: Option<&Page>) -> Value {
-    let json = page.map(|page| page.to_node().to_json());
-    json.map_or(Value::Null, |json| {
-        serde_json::from_str(&json).expect("a page is JSON")
-    })
+/// Whether a value of the script is this page, which is `null` before the first.
+fn is_page(at: &Node, page: Option<&Page>) -> bool {
+    match page {
+        None => at.is_null(),
+        Some(page) => *at == page.to_node(),
+    }
 }
 
 #[cfg(test)]
@@ -166,7 +156,7 @@ mod tests {
     fn a_cursor_matches_by_its_value_and_not_by_its_text() {
         let at = |json: &str, cursor: &str| {
             let cursor = Cursor::from_node(&Node::parse(cursor).unwrap()).unwrap();
-            is_cursor(&serde_json::from_str(json).unwrap(), &cursor)
+            is_cursor(&Node::parse(json).unwrap(), &cursor)
         };
         assert!(at(
             r#""2024-01-01T02:00:00+02:00""#,

@@ -141,7 +141,8 @@ fn with_snapshot(resource: Resource, functions: Functions, latches: &Arc<Latches
 
 /// The initial state, as the kit has states.
 pub(crate) fn initial_state(script: &ResourceScript) -> Result<Node, BoxError> {
-    Ok(Node::parse(
-        &Value::Object(script.initial_state.clone()).to_string(),
-    )?)
+    match &script.initial_state {
+        None => Ok(Node::Object(Default::default())),
+        Some(state) => Ok(Node::parse(state.get())?),
+    }
 }

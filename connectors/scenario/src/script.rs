@@ -6,8 +6,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use staunch::Reduction;
+use staunch::state::Node;
 
 use crate::migrations::Migration;
 use crate::step::Step;
@@ -39,8 +41,7 @@ pub(crate) struct ResourceScript {
     #[serde(default, deserialize_with = "duration")]
     pub(crate) interval: Option<Duration>,
     pub(crate) schedule: Option<String>,
-    #[serde(default)]
-    pub(crate) initial_state: Map<String, Value>,
+    pub(crate) initial_state: Option<Box<RawValue>>,
     pub(crate) schema: Option<Value>,
     #[serde(default = "yes")]
     pub(crate) schema_inference: bool,
@@ -87,7 +88,7 @@ pub(crate) struct FunctionScript {
 pub(crate) struct Invocation {
     /// The argument; the null page is a `null` that is there.
     #[serde(default, deserialize_with = "present")]
-    pub(crate) at: Option<Value>,
+    pub(crate) at: Option<Node>,
     pub(crate) call: Option<u64>,
     pub(crate) connector_initiated: Option<bool>,
     #[serde(default)]
@@ -111,9 +112,10 @@ fn yes() -> bool {
     true
 }
 
-/// A value that is there, be it `null`.
-pub(crate) fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(from).map(Some)
+/// A value that is there, be it `null`, to the last digit.
+fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Node>, D::Error> {
+    let json = Box::<RawValue>::deserialize(from)?;
+    Node::parse(json.get()).map(Some).map_err(D::Error::custom)
 }
 
 /// An ISO 8601 duration of days and less.

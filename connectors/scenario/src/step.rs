@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use staunch::state::Node;
 
 use crate::document::{Document, Documents};
 
@@ -19,8 +20,8 @@ pub(crate) enum Step {
     Documents(Documents, Option<String>),
     /// Captures a document that tells what the function was passed.
     Echo(String),
-    Cursor(Value),
-    Page(Value),
+    Cursor(Node),
+    Page(Node),
     SourcedSchema(Value, Option<String>),
     TriggerBackfill,
     Sleep(Duration),
@@ -52,8 +53,8 @@ impl TryFrom<Members> for Step {
             "doc" => Step::Document(serde_json::from_str(json)?, to),
             "docs" => Step::Documents(serde_json::from_str(json)?, to),
             "echo" => Step::Echo(text()?),
-            "cursor" => Step::Cursor(serde_json::from_str(json)?),
-            "page" => Step::Page(serde_json::from_str(json)?),
+            "cursor" => Step::Cursor(node(json)?),
+            "page" => Step::Page(node(json)?),
             "sourced_schema" => Step::SourcedSchema(serde_json::from_str(json)?, to),
             "trigger_backfill" => Step::TriggerBackfill,
             "sleep_ms" => Step::Sleep(Duration::from_millis(serde_json::from_str(json)?)),
@@ -67,6 +68,11 @@ impl TryFrom<Members> for Step {
         };
         Ok(step)
     }
+}
+
+/// To the last digit, unlike a number that has been a float.
+fn node(json: &str) -> Result<Node, serde_json::Error> {
+    Node::parse(json).map_err(serde::de::Error::custom)
 }
 
 fn problem(message: &str) -> serde_json::Error {
@@ -92,6 +98,6 @@ mod tests {
             matches!(step, Step::Document(document, Some(to)) if document.0 == r#"{"id":1}"# && to == "b")
         );
         let step: Step = serde_json::from_str(r#"{"page": null}"#).unwrap();
-        assert!(matches!(step, Step::Page(Value::Null)));
+        assert!(matches!(step, Step::Page(Node::Null)));
     }
 }

@@ -175,9 +175,12 @@ pub(crate) fn problems(resources: &[Resource]) -> Vec<String> {
     problems
 }
 
+/// Where the number of a snapshot's row is.
+pub(crate) const ROW: &str = "/_meta/row_id";
+
 /// Whether a snapshot's rows can be told apart by this key. It may have more pointers.
 pub(crate) fn is_keyed_on_row(key: &[String]) -> bool {
-    key.iter().any(|pointer| pointer == "/_meta/row_id")
+    key.iter().any(|pointer| pointer == ROW)
 }
 
 /// Any object, whose `_meta` says what happened to it.

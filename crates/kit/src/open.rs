@@ -191,6 +191,15 @@ pub(crate) async fn prepare<C: Connector>(
         if misfit.is_none() {
             misfit = check_fit(&state_key, &resource, &beginning).err();
         }
+        if config
+            .schedule
+            .is_some_and(|schedule| !schedule.comes_round())
+        {
+            tracing::warn!(
+                binding = config.name,
+                "the schedule never comes round, as no such month has such a day; write a day that there is"
+            );
+        }
         let since = beginning.typed.last_initialized.as_ref();
         let due = config
             .schedule

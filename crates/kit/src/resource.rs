@@ -249,13 +249,17 @@ impl Resource {
         self
     }
 
-    /// The members which a deletion of a snapshot has besides `_meta`: those that the collection key needs.
+    /// The members which a deletion of a snapshot has besides `_meta/op` and `_meta/row_id`: those that the collection key needs. They
+    /// may be members of `_meta`, too.
     pub fn tombstone(mut self, members: Map<String, Value>) -> Self {
         self.tombstone = members;
         self
     }
 
     /// As [`tombstone`](Self::tombstone), of the deletions of one subtask. Those of others have the members given there, if any.
+    ///
+    /// Each subtask counts its rows from zero. So the collection must be keyed on more than the row, and tombstones must differ in
+    /// that: a capture does not open whose subtasks would delete each other's rows.
     pub fn tombstone_subtask(mut self, subtask: &str, members: Map<String, Value>) -> Self {
         self.tombstones.insert(subtask.to_owned(), members);
         self

@@ -45,8 +45,6 @@ pub(crate) enum ScheduleError {
         what: &'static str,
         example: String,
     },
-    #[error("never comes round: no such month has such a day; write a day that there is")]
-    Never,
 }
 
 /// One of the five fields.
@@ -177,19 +175,14 @@ impl FromStr for Schedule {
             return Err(ScheduleError::Fields(fields.len()));
         };
         let low = |bits: u64| u32::try_from(bits).expect("no value but a minute is beyond 31");
-        let schedule = Self {
+        Ok(Self {
             minutes: MINUTE.parse(minute)?,
             hours: low(HOUR.parse(hour)?),
             days: low(DAY.parse(day)?),
             months: u16::try_from(MONTH.parse(month)?).expect("there are twelve months"),
             weekdays: u8::try_from(WEEKDAY.parse(weekday)?).expect("there are seven weekdays"),
             is_either_day: !day.contains('*') && !weekday.contains('*'),
-        };
-        let some_year = Timestamp::UNIX_EPOCH;
-        schedule
-            .next_after(some_year)
-            .map(|_| schedule)
-            .ok_or(ScheduleError::Never)
+        })
     }
 }
 
@@ -202,7 +195,12 @@ impl Schedule {
         }
     }
 
-    /// When it comes round for the first time strictly after `after`. None in the last years that there are.
+    /// Whether it comes round at all. One of the 31st of February does not: captures in production may have it, and run.
+    pub(crate) fn comes_round(&self) -> bool {
+        self.next_after(Timestamp::UNIX_EPOCH).is_some()
+    }
+
+    /// When it comes round for the first time strictly after `after`. None for a day that there never is, and in the last years that there are.
     pub(crate) fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         let after = TimeZone::UTC.to_datetime(after);
         let (today, time) = (after.date(), after.time());

@@ -251,6 +251,7 @@ impl<C: Connector> Server<'_, C> {
             outcome = &mut running => return self.ended(outcome),
             error = stop::attend(&mut requests, &mut self.signals, &session) => error,
         };
+        tracing::error!(error = %error_chain(&distrust), "the capture stops");
         // What the runtime says can no longer be trusted, but what runs can: it may end as at any stop, though not for as long.
         session.stopping.cancel();
         session.transactor.close_acknowledgements();

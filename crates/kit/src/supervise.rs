@@ -40,6 +40,8 @@ pub(crate) async fn run(
                 Some((name, Err(error))) => {
                     session.stopping.cancel();
                     if outcome.is_ok() {
+                        // Now, and as the last word too: what else runs may take long to finish.
+                        tracing::error!(task = name, %error, "failed; the capture stops");
                         outcome = Err(error);
                     } else {
                         tracing::error!(task = name, %error, "failed while stopping");

@@ -124,7 +124,19 @@ fn bindings(
     for (index, binding) in request.bindings.iter().enumerate() {
         let json = binding.resource_config.get();
         let has_schedule = match ResourceConfig::decode(index, json) {
-            Ok(config) => config.schedule.is_some(),
+            Ok(config) => {
+                if let Some(schedule) = config.schedule
+                    && !schedule.comes_round()
+                {
+                    // Here alone: a capture that runs with it goes on running.
+                    problems.push(format!(
+                        "the resource config of binding {index} (`{}`) has a `schedule` that never comes round: no such month has such a \
+                         day; write a day that there is",
+                        config.name
+                    ));
+                }
+                config.schedule.is_some()
+            }
             Err(of_config) => {
                 problems.extend(of_config);
                 false

@@ -577,6 +577,73 @@ fn an_acknowledged_resource_waits_for_each_checkpoint_to_be_durable() {
 }
 
 #[test]
+fn snapshot_subtasks_that_would_delete_each_others_rows_do_not_begin() {
+    let rows = |_: Rows| async { Ok(()) };
+    let of =
+        |member: &str, value: &str| serde_json::Map::from_iter([(member.to_owned(), json!(value))]);
+    let two = move || {
+        Resource::new("s")
+            .key(["/_meta/row_id"])
+            .snapshot_subtask("north", rows)
+            .snapshot_subtask("south", rows)
+    };
+    let distinct = move || {
+        two()
+            .tombstone_subtask("north", of("store", "n"))
+            .tombstone_subtask("south", of("store", "s"))
+    };
+    for (what, resource, key, problem) in [
+        (
+            "keyed on the row alone",
+            distinct(),
+            &["/_meta/row_id"][..],
+            "keyed on the row alone",
+        ),
+        (
+            "the same tombstone",
+            two().tombstone(of("store", "n")),
+            &["/store", "/_meta/row_id"],
+            "those of `north` and `south` have the same keys",
+        ),
+        (
+            "tombstones that differ in what is no key",
+            two()
+                .tombstone_subtask(
+                    "north",
+                    serde_json::Map::from_iter([
+                        ("store".into(), json!(1)),
+                        ("note".into(), json!(1)),
+                    ]),
+                )
+                .tombstone_subtask(
+                    "south",
+                    serde_json::Map::from_iter([
+                        ("store".into(), json!(1)),
+                        ("note".into(), json!(2)),
+                    ]),
+                ),
+            &["/store", "/_meta/row_id"],
+            "have the same keys",
+        ),
+        (
+            "no tombstone",
+            distinct(),
+            &["/shop", "/_meta/row_id"],
+            "cannot be told apart",
+        ),
+    ] {
+        let resource = std::sync::Mutex::new(Some(resource));
+        let connector = Scripted::new(move || vec![resource.lock().unwrap().take().unwrap()]);
+        let mut binding = binding("s");
+        binding["collection"] = support::collection("a/s", key);
+        let (lines, result) = Capture::open(connector, open(&[binding], json!({}))).join();
+        assert_eq!(docs(&lines), Vec::<Value>::new(), "{what}");
+        let error = result.unwrap_err();
+        assert!(error.contains(problem), "{what}: {error}");
+    }
+}
+
+#[test]
 fn named_subtasks_are_captured_each_with_its_own_place_in_the_state() {
     let changes = |name: &'static str| {
         move |cursor: Cursor, mut emit: Changes| async move {
@@ -594,6 +661,7 @@ fn named_subtasks_are_captured_each_with_its_own_place_in_the_state() {
     let rows = |name: &'static str| {
         move |mut emit: Rows| async move { Ok(emit.document(&json!({ "name": name }))?) }
     };
+    let store = |name: &str| serde_json::Map::from_iter([("store".to_owned(), json!(name))]);
     let connector = Scripted::new(move || {
         let initial =
             r#"{"inc":{"fast":{"cursor":0},"slow":{"cursor":1}},"backfill":{"fast":{"cutoff":0}}}"#;
@@ -607,16 +675,17 @@ fn named_subtasks_are_captured_each_with_its_own_place_in_the_state() {
                 .backfill_subtask("fast", page)
                 .backfill_subtask("slow", page),
             Resource::new("s")
-                .key(["/_meta/row_id"])
+                .key(["/store", "/_meta/row_id"])
                 .interval(Duration::from_secs(60))
+                .tombstone_subtask("north", store("north"))
+                .tombstone_subtask("south", store("south"))
                 .snapshot_subtask("north", rows("n"))
                 .snapshot_subtask("south", rows("s")),
         ]
     });
-    let mut capture = Capture::open(
-        connector,
-        open(&[binding("n"), rows_binding("s")], json!({})),
-    );
+    let mut rows = binding("s");
+    rows["collection"] = support::collection("a/s", &["/store", "/_meta/row_id"]);
+    let mut capture = Capture::open(connector, open(&[binding("n"), rows], json!({})));
     let is_whole = |lines: &[Value]| {
         docs(lines).len() == 6
             && lines

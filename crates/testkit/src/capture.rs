@@ -153,6 +153,17 @@ impl<C: Connector> Capture<C> {
         self
     }
 
+    /// The key of the collection that was bound last. By default it is that of a snapshot's rows, `/_meta/row_id`, which those of
+    /// subtasks must have more than.
+    ///
+    /// # Panics
+    /// When nothing is bound.
+    pub fn keyed<'a>(mut self, key: impl IntoIterator<Item = &'a str>) -> Self {
+        let binding = self.bindings.last_mut().expect("a resource is bound");
+        binding["collection"]["key"] = key.into_iter().collect();
+        self
+    }
+
     /// The connector state that the first run opens with.
     ///
     /// # Panics

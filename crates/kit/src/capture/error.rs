@@ -115,6 +115,17 @@ pub enum TaskError {
         /// The member of the key.
         pointer: String,
     },
+    /// The rows of two subtasks of a snapshot have the same keys: each would overwrite and delete what the other captured.
+    #[error(
+        "rows of the snapshot subtasks of `{binding}` cannot be told apart: {problem}; key its collection on `/_meta/row_id` and on \
+         what the subtasks differ in, and give each a `tombstone_subtask` that has it"
+    )]
+    SubtasksShareRows {
+        /// Whose rows.
+        binding: String,
+        /// Which of them, and why.
+        problem: String,
+    },
     /// A backfill was to begin while one is running.
     #[error("a backfill of `{task}` is in progress; ask `is_backfilling` before beginning another")]
     BackfillInProgress {

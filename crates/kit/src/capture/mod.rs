@@ -47,7 +47,7 @@ pub(crate) use incremental::{BackfillStart, IncrementalLane};
 pub(crate) use lane::{Lane, state_patch};
 pub(crate) use opening::{OnOpen, OnOpenFuture, run_on_open};
 pub(crate) use roster::RosterLane;
-pub(crate) use snapshot::SnapshotLane;
+pub(crate) use snapshot::{SnapshotLane, deletion};
 
 /// Any error: what a fetch function may fail with.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use memchr::memmem;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -14,6 +15,7 @@ use staunch_protocol::json::begin_captured;
 use staunch_state::{DateTime, Node, Snapshot};
 use twox_hash::XxHash3_128;
 
+use super::incremental::until_due;
 use super::lane::Loan;
 use super::{Lane, SnapshotFn, TaskError};
 use crate::tasks::Strategy;
@@ -117,8 +119,10 @@ impl SnapshotLane {
             if !self.lane.turn(wait).await {
                 return Ok(());
             }
+            // It is of when it began: what changes while it is taken may be in it or not, and is for the next.
+            let began = self.lane.session.clock.now();
             self = self.invoke().await?;
-            self.conclude().await?;
+            self.conclude(began).await?;
         }
     }
 
@@ -126,17 +130,8 @@ impl SnapshotLane {
         let Some(last) = &self.last else {
             return Duration::ZERO;
         };
-        let age = Duration::try_from(
-            self.lane
-                .session
-                .clock
-                .now()
-                .duration_since(last.updated_at.timestamp()),
-        );
-        self.lane
-            .binding
-            .interval
-            .saturating_sub(age.unwrap_or_default())
+        let now = self.lane.session.clock.now();
+        until_due(last.updated_at.timestamp(), self.lane.binding.interval, now)
     }
 
     async fn invoke(mut self) -> Result<Self, TaskError> {
@@ -179,7 +174,7 @@ impl SnapshotLane {
     }
 
     /// Deletes the rows that are no more, and sends all of it if anything differs from the last snapshot.
-    async fn conclude(&mut self) -> Result<(), TaskError> {
+    async fn conclude(&mut self, began: Timestamp) -> Result<(), TaskError> {
         let digest = format!("{:032x}", self.digest.finish_128());
         let is_unchanged = self
             .last
@@ -193,8 +188,7 @@ impl SnapshotLane {
                 self.delete(row)?;
             }
         }
-        let now = self.lane.session.clock.now().to_string();
-        let updated_at = DateTime::parse(&now).expect("a timestamp is a date-time");
+        let updated_at = DateTime::parse(&began.to_string()).expect("a timestamp is a date-time");
         let next = Snapshot {
             updated_at,
             last_count: self.rows,
@@ -207,13 +201,21 @@ impl SnapshotLane {
     }
 
     fn delete(&mut self, row: u64) -> Result<(), TaskError> {
-        let mut tombstone = Map::clone(&self.tombstone);
-        tombstone.insert(
-            "_meta".into(),
-            serde_json::json!({ "op": "d", "row_id": row }),
-        );
-        self.lane.document(self.lane.binding.index, &tombstone)
+        let deletion = deletion(&self.tombstone, row);
+        self.lane.document(self.lane.binding.index, &deletion)
     }
+}
+
+/// The deletion of a row: its tombstone, with the operation and the row in `_meta`.
+pub(crate) fn deletion(tombstone: &Map<String, Value>, row: u64) -> Map<String, Value> {
+    let mut deletion = Map::clone(tombstone);
+    let meta = deletion.entry("_meta").or_insert_with(|| Map::new().into());
+    if !meta.is_object() {
+        *meta = Map::new().into();
+    }
+    meta["op"] = "d".into();
+    meta["row_id"] = row.into();
+    deletion
 }
 
 fn to_json(snapshot: &Snapshot) -> String {
@@ -281,7 +283,40 @@ fn append_member(name: &str, value: &Node, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_deletion_keeps_what_its_tombstone_says_beside_the_operation_and_the_row() {
+        for (what, tombstone, expected) in [
+            (
+                "nothing",
+                json!({}),
+                json!({"_meta": {"op": "d", "row_id": 7}}),
+            ),
+            (
+                "members",
+                json!({"store": "a"}),
+                json!({"store": "a", "_meta": {"op": "d", "row_id": 7}}),
+            ),
+            (
+                "members of `_meta`",
+                json!({"_meta": {"file": "a", "op": "c"}}),
+                json!({"_meta": {"file": "a", "op": "d", "row_id": 7}}),
+            ),
+            (
+                "a `_meta` that is none",
+                json!({"_meta": null}),
+                json!({"_meta": {"op": "d", "row_id": 7}}),
+            ),
+        ] {
+            let Value::Object(tombstone) = tombstone else {
+                panic!("{what}");
+            };
+            assert_eq!(Value::Object(deletion(&tombstone, 7)), expected, "{what}");
+        }
+    }
 
     #[test]
     fn a_row_begins_with_its_operation_and_number_and_keeps_the_rest_in_order() {

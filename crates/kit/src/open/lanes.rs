@@ -10,8 +10,9 @@ use staunch_state::{Incremental, Part, ResourceState};
 use super::fit::{NO_CURSOR, misfit};
 use crate::capture::{
     BackfillFn, BackfillLane, BackfillStart, Child, IncrementalFn, IncrementalLane, Lane,
-    OpenBinding, Session, SnapshotFn, SnapshotLane, Subtask, TaskError,
+    OpenBinding, Session, SnapshotFn, SnapshotLane, Subtask, TaskError, deletion,
 };
+use crate::discovery::ROW;
 use crate::resource::{Functions, Resource};
 
 /// The functions of a resource, and how lanes are made of them.
@@ -94,6 +95,7 @@ impl Lanes {
                 lane.run(),
             ));
         }
+        self.check_rows(open)?;
         for (subtask, fetch, entry) in of_snapshot {
             let lane = new_lane(subtask);
             let tombstone = self.tombstone(subtask);
@@ -109,7 +111,35 @@ impl Lanes {
         Ok(children)
     }
 
-    /// What a deletion has besides `_meta`.
+    /// Sees that rows of snapshot subtasks, of which each counts its own from zero, have keys of their own.
+    fn check_rows(&self, open: &OpenBinding) -> Result<(), TaskError> {
+        let Some(Functions::Named(named)) = &self.snapshot else {
+            return Ok(());
+        };
+        let shared = |problem: String| TaskError::SubtasksShareRows {
+            binding: open.name.clone(),
+            problem,
+        };
+        if open.key.iter().all(|pointer| pointer == ROW) {
+            return Err(shared(
+                "the collection is keyed on the row alone".to_owned(),
+            ));
+        }
+        let mut known = BTreeMap::new();
+        for (name, _) in named {
+            let tombstone = Value::Object(deletion(&self.tombstone(Some(name)), 0));
+            let of_key = |pointer: &String| tombstone.pointer(pointer).cloned();
+            let key: Vec<_> = open.key.iter().map(of_key).collect();
+            if let Some(other) = known.insert(json!(key).to_string(), name) {
+                return Err(shared(format!(
+                    "those of `{other}` and `{name}` have the same keys"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a deletion has besides its operation and its row.
     fn tombstone(&self, subtask: Option<&str>) -> Arc<Map<String, Value>> {
         let own = subtask.and_then(|subtask| self.tombstones.get(subtask));
         Arc::clone(own.unwrap_or(&self.tombstone))
@@ -178,10 +208,9 @@ impl Lanes {
     }
 }
 
-/// The first member of a collection key that a deletion of these members lacks. `_meta` has its operation and its row.
+/// The first member of a collection key that a deletion with this tombstone lacks.
 fn missing<'k>(tombstone: &Map<String, Value>, key: &'k [String]) -> Option<&'k str> {
-    let mut deletion = Value::Object(tombstone.clone());
-    deletion["_meta"] = json!({ "op": "d", "row_id": 0 });
+    let deletion = Value::Object(deletion(tombstone, 0));
     let mut key = key.iter().map(String::as_str);
     key.find(|pointer| deletion.pointer(pointer).is_none())
 }

@@ -152,11 +152,24 @@ fn what_is_wrong_with_an_expression_is_said() {
         ("1, * * * *", "minute"),
         ("99999999999 * * * *", "minute"),
         ("? * * * *", "minute"),
-        ("0 0 30 2 *", "never comes round"),
-        ("0 0 31 4,6,9,11 *", "never comes round"),
     ] {
         let error = expression.parse::<Schedule>().unwrap_err().to_string();
         assert!(error.contains(expected), "`{expression}`: {error}");
+    }
+}
+
+#[test]
+fn a_day_that_there_never_is_never_comes_round() {
+    for expression in ["0 0 30 2 *", "0 0 31 4,6,9,11 *", "* * 31 2 */7"] {
+        let never = schedule(expression);
+        assert!(!never.comes_round(), "{expression}");
+        assert_eq!(
+            never.next_after("2026-01-01T00:00:00Z".parse().unwrap()),
+            None
+        );
+    }
+    for expression in ["0 0 29 2 *", "0 0 29 2 */7", "0 0 31 2 1"] {
+        assert!(schedule(expression).comes_round(), "{expression}");
     }
 }
 

@@ -1,13 +1,75 @@
-//! Documents and discovery.
+//! What is captured of a document.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::io::{BufRead, BufReader, Write};
+use std::time::Duration;
 
-use crate::support::{Capture, Scripted, binding, open};
 use serde::Serialize;
 use serde_json::{Value, json};
 use staunch::state::Node;
-use staunch::{Changes, Cursor, Pages, Reduction, Resource, Rows};
+use staunch::{Changes, Cursor, Pages, Resource, Rows};
+
+use crate::support::{self, Capture, Scripted, binding, collection, docs, open};
+use crate::{checkpoints, incremental};
+
+fn rows_binding(name: &str) -> Value {
+    let mut binding = binding(name);
+    binding["collection"] = collection(&format!("a/{name}"), &["/_meta/row_id"]);
+    binding
+}
+
+/// A snapshot that is taken once within any test.
+fn snapshot<F, Fut>(fetch: F) -> Resource
+where
+    F: Fn(Rows) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = staunch::FetchResult> + Send + 'static,
+{
+    Resource::new("s")
+        .key(["/_meta/row_id"])
+        .interval(Duration::from_secs(3600))
+        .snapshot(fetch)
+}
+
+#[derive(Serialize)]
+struct Label {
+    id: u8,
+}
+
+#[test]
+fn quirk_01_a_snapshot_row_has_its_operation_and_number_in_meta_whatever_it_was_made_of() {
+    let connector = Scripted::new(|| {
+        vec![snapshot(async |mut emit: Rows| {
+            emit.document(&json!({"id": 0}))?;
+            emit.document(&Label { id: 1 })?;
+            emit.document(&std::collections::BTreeMap::from([("id", 2)]))?;
+            emit.raw(r#"{"id": 3}"#)?;
+            Ok(())
+        })]
+    });
+    let mut capture = Capture::open(connector, open(&[rows_binding("s")], json!({})));
+    let lines = capture.until(checkpoints(2));
+    let row = |n: u8| json!({"_meta": {"op": "c", "row_id": n}, "id": n});
+    assert_eq!(docs(&lines), [row(0), row(1), row(2), row(3)]);
+    capture.stop().unwrap();
+}
+
+#[test]
+fn quirk_02_other_members_of_a_rows_meta_are_kept_whatever_it_was_made_of() {
+    let connector = Scripted::new(|| {
+        vec![snapshot(async |mut emit: Rows| {
+            emit.document(&json!({"_meta": {"file": "a", "op": "x", "row_id": 9}, "id": 0}))?;
+            emit.raw(r#"{"id":1,"_meta":{"file":{"of":["b"]}}}"#)?;
+            Ok(())
+        })]
+    });
+    let mut capture = Capture::open(connector, open(&[rows_binding("s")], json!({})));
+    let lines = capture.until(checkpoints(2));
+    let expected = [
+        json!({"_meta": {"op": "c", "row_id": 0, "file": "a"}, "id": 0}),
+        json!({"_meta": {"op": "c", "row_id": 1, "file": {"of": ["b"]}}, "id": 1}),
+    ];
+    assert_eq!(docs(&lines), expected);
+    capture.stop().unwrap();
+}
 
 #[derive(Clone, Serialize)]
 struct Reading {
@@ -20,34 +82,14 @@ struct Deep {
     readings: Vec<Option<Reading>>,
 }
 
-/// What was written, to the digit: a test's own reader would round it.
-#[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Written {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 const BAD: [f64; 3] = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
 
 /// What becomes of a capture of such a resource, and what it wrote of documents.
 fn failure(resource: impl Fn() -> Resource + Send + Sync + 'static) -> (String, Vec<Value>) {
     let connector = Scripted::new(move || vec![resource()]);
-    let capture = Capture::open(connector, open(&[binding_of_rows()], json!({})));
+    let capture = Capture::open(connector, open(&[rows_binding("readings")], json!({})));
     let (lines, result) = capture.join();
-    (result.unwrap_err(), crate::support::docs(&lines))
-}
-
-fn binding_of_rows() -> Value {
-    let mut binding = binding("readings");
-    binding["collection"] = crate::support::collection("a/readings", &["/_meta/row_id"]);
-    binding
+    (result.unwrap_err(), support::docs(&lines))
 }
 
 #[test]
@@ -113,84 +155,47 @@ fn quirk_03_a_number_that_json_cannot_have_fails_and_nothing_is_captured_as_null
 }
 
 #[test]
-fn quirk_03_integers_beyond_64_bits_are_captured_digit_by_digit() {
-    #[derive(Serialize)]
-    struct Big {
-        least: i128,
-        most: u128,
-    }
-    let connector = Scripted::new(|| {
-        vec![
-            Resource::new("readings")
-                .key(["/least"])
-                .initial_state(Node::parse(r#"{"backfill":{"cutoff":1}}"#).unwrap())
-                .backfill(|_, _, mut emit: Pages| async move {
-                    emit.document(&Big {
-                        least: i128::MIN,
-                        most: u128::MAX,
-                    })?;
-                    Ok(())
-                }),
-        ]
-    });
-    let (requests, mut input) = std::io::pipe().unwrap();
-    writeln!(input, "{}", open(&[binding("readings")], json!({}))).unwrap();
-    let out = Written::default();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let served = staunch::serve(&connector, requests, Box::new(out.clone()));
-    runtime.block_on(served).unwrap();
-    drop(input); // Until here: the capture ends by itself.
-    let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
-    let document = format!(r#""doc":{{"least":{},"most":{}}}"#, i128::MIN, u128::MAX);
-    assert!(text.contains(&document), "{text}");
-}
-
-#[test]
-fn quirk_25_a_schema_that_resources_share_is_not_changed_by_any_of_them() {
-    let shared = json!({ "type": "object", "properties": { "id": { "type": "integer" } } });
-    let of = shared.clone();
+fn quirk_03_integers_of_any_size_are_captured_digit_by_digit() {
+    let big = "123456789012345678901234567890";
     let connector = Scripted::new(move || {
-        let with = |name: &str| Resource::new(name).key(["/id"]).schema(of.clone());
-        vec![
-            with("inferred").schema_inference(true),
-            with("merged").reduction(Reduction::Merge),
-            with("plain"),
-        ]
+        vec![incremental(move |cursor, mut emit: Changes| async move {
+            if cursor.as_u64() == Some(0) {
+                emit.document(&std::collections::BTreeMap::from([("n", u128::MAX)]))?;
+                emit.raw(format!("{{\"n\":{big}}}"))?;
+                emit.checkpoint(Cursor::integer(1)).await?;
+            }
+            Ok(())
+        })]
     });
-    let discover = json!({"discover": {"connectorType": "LOCAL", "config": {}}});
-    let requests = [discover.clone(), discover];
-    let answers = Capture::run(connector, &requests).unwrap();
-    assert_eq!(answers[0], answers[1], "nor the second time");
-    let bindings = answers[0]["discovered"]["bindings"].as_array().unwrap();
-    let schema = |at: usize| &bindings[at]["documentSchema"];
-    assert_eq!(schema(0)["x-infer-schema"], json!(true));
-    assert_eq!(schema(0).get("reduce"), None);
-    assert_eq!(schema(1)["reduce"], json!({ "strategy": "merge" }));
-    assert_eq!(schema(1).get("x-infer-schema"), None);
-    assert_eq!(*schema(2), shared);
-}
-
-#[test]
-fn quirk_26_two_resources_of_one_name_are_refused_whatever_is_asked() {
-    let requests = [
-        json!({"discover": {"connectorType": "LOCAL", "config": {}}}),
-        json!({"validate": {"name": "a/b", "connectorType": "LOCAL", "config": {}, "bindings": []}}),
-        open(&[], json!({})),
-    ];
-    for request in requests {
-        let twice = || {
-            vec![
-                Resource::new("users").key(["/id"]),
-                Resource::new("users").key(["/uid"]),
-            ]
-        };
-        let error = Capture::run(Scripted::new(twice), std::slice::from_ref(&request)).unwrap_err();
+    let text = captured_text(connector, &open(&[binding("u")], json!({})));
+    for digits in [u128::MAX.to_string(), big.to_owned()] {
         assert!(
-            error.contains("two resources named `users`"),
-            "{request}: {error}"
+            text.contains(&format!("\"doc\":{{\"n\":{digits}}}")),
+            "{text}"
         );
     }
+}
+
+/// The documents of a capture as text, up to the checkpoint that follows them: a value would lose digits.
+fn captured_text(connector: Scripted, request: &Value) -> String {
+    let (mut written, out) = std::io::pipe()
+        .map(|(read, write)| (BufReader::new(read), write))
+        .unwrap();
+    let (input, mut requests) = std::io::pipe().unwrap();
+    let served = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(staunch::serve(&connector, input, Box::new(out)))
+    });
+    writeln!(requests, "{request}").unwrap();
+    let mut text = String::new();
+    while !text.contains("\"captured\"") || !text.lines().last().unwrap().contains("\"checkpoint\"")
+    {
+        assert_ne!(written.read_line(&mut text).unwrap(), 0, "{text}");
+    }
+    drop(requests);
+    served.join().unwrap().unwrap();
+    text
 }

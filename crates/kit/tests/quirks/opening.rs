@@ -221,6 +221,20 @@ fn what_is_wrong_with_a_schedule_is_said_when_the_capture_is_validated() {
 }
 
 #[test]
+fn a_schedule_that_never_comes_round_is_no_reason_not_to_open() {
+    let state = of_u(
+        json!({"inc": {"cursor": 7}, "backfill": {"cutoff": 7}, "last_initialized": LONG_AGO}),
+    );
+    let never = scheduled("0 0 31 2 *");
+    let messages = opened(echoing(flat(json!(100))), never, &state, 1);
+    assert_eq!(
+        docs(&messages)[0]["by_connector"],
+        json!(false),
+        "and it goes on"
+    );
+}
+
+#[test]
 fn quirk_16_a_stamp_without_a_zone_is_of_utc() {
     let state =
         of_u(json!({"inc": {"cursor": INITIAL}, "last_initialized": "2020-02-03T04:05:06"}));

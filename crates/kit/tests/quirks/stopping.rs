@@ -1,23 +1,14 @@
-//! How a capture stops.
+//! How a capture ends that the runtime has done with, or has said something to that makes no sense.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::support::{Capture, Scripted, binding, open};
 use serde_json::json;
-use staunch::{Changes, Cursor, FetchResult, Opening, Resource};
+use staunch::{Changes, Cursor, FetchResult, Resource};
 
-fn resource<F, Fut>(name: &str, fetch: F) -> Resource
-where
-    F: Fn(Cursor, Changes) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = FetchResult> + Send + 'static,
-{
-    let state = staunch::state::Node::parse(r#"{"inc":{"cursor":0}}"#).unwrap();
-    Resource::new(name)
-        .key(["/id"])
-        .interval(Duration::from_secs(3600))
-        .initial_state(state)
-        .incremental(fetch)
-}
+use crate::incremental;
+use crate::support::{self, Capture, Scripted, binding, docs, open, state_of};
 
 /// Takes half a second between its two checkpoints.
 async fn slow(cursor: Cursor, mut emit: Changes) -> FetchResult {
@@ -31,18 +22,13 @@ async fn slow(cursor: Cursor, mut emit: Changes) -> FetchResult {
     Ok(())
 }
 
-async fn at_rest(_: Cursor, _: Changes) -> FetchResult {
-    Ok(())
-}
-
 #[test]
 fn quirk_22_closing_standard_input_ends_an_open_capture_after_what_runs_has_finished() {
-    let connector = Scripted::new(|| vec![resource("slow", slow), resource("rests", at_rest)]);
-    let bindings = [binding("slow"), binding("rests")];
-    let mut capture = Capture::open(connector, open(&bindings, json!({})));
+    let connector = Scripted::new(|| vec![incremental(slow)]);
+    let mut capture = Capture::open(connector, open(&[binding("u")], json!({})));
     let has = |cursor: u64| {
         move |lines: &[serde_json::Value]| {
-            let path = "/checkpoint/state/updated/bindingStateV1/slow/inc/cursor";
+            let path = "/checkpoint/state/updated/bindingStateV1/u/inc/cursor";
             lines
                 .iter()
                 .any(|line| line.pointer(path) == Some(&json!(cursor)))
@@ -55,41 +41,57 @@ fn quirk_22_closing_standard_input_ends_an_open_capture_after_what_runs_has_fini
 }
 
 #[test]
-fn quirk_23_a_line_that_is_no_request_lets_running_functions_finish_and_is_the_captures_error() {
-    let connector = Scripted::new(|| vec![resource("slow", slow), resource("rests", at_rest)]);
-    let bindings = [binding("slow"), binding("rests")];
-    let mut capture = Capture::open(connector, open(&bindings, json!({})));
-    let path = "/checkpoint/state/updated/bindingStateV1/slow/inc/cursor";
-    capture.until(|lines| {
-        lines
-            .iter()
-            .any(|line| line.pointer(path) == Some(&json!(1)))
-    });
-    capture.send(&"{\"acknow");
-    capture.send(&"");
-    let (output, outcome) = capture.join();
-    assert_eq!(
-        output.last().unwrap().pointer(path),
-        Some(&json!(2)),
-        "{output:#?}"
+fn quirk_23_a_line_that_is_no_request_lets_running_invocations_finish() {
+    let (began, goes_on) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(tokio::sync::Notify::new()),
     );
-    assert!(outcome.unwrap_err().contains("malformed request"));
+    let (begin, go_on) = (Arc::clone(&began), Arc::clone(&goes_on));
+    let connector = Scripted::new(move || {
+        let (begin, go_on) = (Arc::clone(&begin), Arc::clone(&go_on));
+        vec![incremental(move |cursor: Cursor, mut emit: Changes| {
+            let (begin, go_on) = (Arc::clone(&begin), Arc::clone(&go_on));
+            async move {
+                assert_eq!(cursor.as_u64(), Some(0), "no further invocation begins");
+                begin.store(true, Ordering::SeqCst);
+                go_on.notified().await;
+                for id in 1..=2 {
+                    emit.document(&json!({ "id": id }))?;
+                    emit.checkpoint(Cursor::integer(id)).await?;
+                }
+                Ok(())
+            }
+        })]
+    });
+    let mut capture = Capture::open(connector, open(&[binding("u")], json!({})));
+    support::eventually("it is invoked", || began.load(Ordering::SeqCst));
+    capture.send(&"this is no request");
+    std::thread::sleep(Duration::from_millis(200)); // Long enough for what would be cancelled to be so.
+    goes_on.notify_one();
+    let (lines, result) = capture.join();
+    assert_eq!(docs(&lines), [json!({"id": 1}), json!({"id": 2})]);
+    assert_eq!(state_of(&lines)["bindingStateV1"]["u"]["inc"]["cursor"], 2);
+    assert!(result.unwrap_err().contains("malformed request"));
 }
 
 #[test]
-fn quirk_23_an_error_while_a_binding_opens_cancels_nothing_as_no_function_runs_yet() {
-    let refuse = |_: Opening| async { FetchResult::Err("it is not welcome".into()) };
+fn quirk_23_a_binding_that_cannot_be_opened_cancels_nothing_since_nothing_has_begun() {
+    let invoked = Arc::new(AtomicBool::new(false));
+    let invoke = Arc::clone(&invoked);
     let connector = Scripted::new(move || {
-        vec![
-            resource("slow", slow),
-            resource("refused", at_rest).on_open(refuse),
-        ]
+        let invoke = Arc::clone(&invoke);
+        let works = incremental(move |_, _| {
+            invoke.store(true, Ordering::SeqCst);
+            async { Ok(()) }
+        });
+        let fails = Resource::new("v")
+            .key(["/id"])
+            .on_open(async |_| Err("v cannot be opened".into()))
+            .backfill(async |_, _, _| Ok(()));
+        vec![works, fails]
     });
-    let bindings = [binding("slow"), binding("refused")];
-    let (output, outcome) = Capture::open(connector, open(&bindings, json!({}))).join();
-    assert!(outcome.unwrap_err().contains("it is not welcome"));
-    let captured = output
-        .iter()
-        .filter(|line| line.to_string().contains(r#""cursor":1"#));
-    assert_eq!(captured.count(), 0, "{output:#?}");
+    let capture = Capture::open(connector, open(&[binding("u"), binding("v")], json!({})));
+    let (_, result) = capture.join();
+    assert!(result.unwrap_err().contains("v cannot be opened"));
+    assert!(!invoked.load(Ordering::SeqCst));
 }

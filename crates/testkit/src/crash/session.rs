@@ -235,7 +235,7 @@ fn open(script: &Script, state: &Node) -> String {
                 "collection",
                 Node::Object(Object::from_iter([
                     ("name", Node::string("testkit/documents")),
-                    ("key", Node::strings(["/_meta/row_id"])),
+                    ("key", Node::strings(super::stub::KEY)),
                     ("writeSchema", Node::Object(Object::new())),
                 ])),
             ),

@@ -12,6 +12,9 @@ use crate::case::Case;
 use crate::cursors;
 use crate::shape::{self, BACKFILL, INC, SNAPSHOT};
 
+/// The key of every collection: snapshots may be taken by subtask.
+pub(super) const KEY: [&str; 2] = ["/subtask", "/_meta/row_id"];
+
 /// How often a resource is looked at: short, since a session waits for its functions.
 const INTERVAL: Duration = Duration::from_millis(2);
 
@@ -147,7 +150,8 @@ impl Scripted {
 
     fn resource(&self, script: &Arc<Script>) -> Resource {
         let mut resource = Resource::new(&self.name)
-            .key(["/_meta/row_id"])
+            .key(KEY)
+            .tombstone(of_subtask(""))
             .interval(INTERVAL);
         let fetch = {
             let (script, goals) = (Arc::clone(script), Arc::clone(&self.goals));
@@ -199,11 +203,18 @@ impl Scripted {
             };
             resource = match name {
                 None => resource.snapshot(rows),
-                Some(name) => resource.snapshot_subtask(name, rows),
+                Some(name) => resource
+                    .tombstone_subtask(name, of_subtask(name))
+                    .snapshot_subtask(name, rows),
             };
         }
         resource
     }
+}
+
+/// What a deletion has of the key beside the row.
+fn of_subtask(name: &str) -> serde_json::Map<String, serde_json::Value> {
+    serde_json::Map::from_iter([("subtask".to_owned(), name.into())])
 }
 
 /// The connector.
