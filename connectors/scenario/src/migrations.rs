@@ -214,7 +214,15 @@ impl Ensured {
             Some((key.clone(), cursor))
         };
         let begun = self.keys.iter().filter_map(begun);
-        begun.fold(Effects::NONE, |effects, (key, cursor)| {
+        let backfills = subtasks(&self.initial, "backfill");
+        let effects = match backfills {
+            // From where the resource says, and up to where: be there a gap between that and the cursor.
+            Some(backfills) if self.keys.iter().any(|key| has(backfills, key)) => {
+                Effects::NONE.backfill()
+            }
+            _ => Effects::NONE,
+        };
+        begun.fold(effects, |effects, (key, cursor)| {
             effects.begins(key, cursor)
         })
     }
