@@ -24,7 +24,6 @@ use staunch_protocol::{RawValue, Response, request, response};
 use staunch_state::{Binding, ConnectorState, Node, Object, Part, ResourceState};
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::Instrument;
 
 use crate::capture::{
     BoxError, Child, Lane, OpenBinding, RosterLane, Session, TaskError, run_on_open,
@@ -285,9 +284,8 @@ impl Prepared {
         let mut children = Vec::with_capacity(self.bindings.len());
         let mut scheduled = Vec::new();
         for binding in self.bindings {
-            let span = binding.open.span();
             scheduled.extend(binding.open.scheduled.clone());
-            children.extend(binding.start(session).instrument(span).await?);
+            children.extend(binding.start(session).await?);
         }
         let watch = (!scheduled.is_empty()).then(|| {
             let (clock, stopping) = (session.clock.clone(), session.stopping.clone());

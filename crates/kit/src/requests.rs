@@ -23,22 +23,60 @@ pub enum RequestError {
 }
 
 /// Requests in the order in which they came. The last may be an error; then, as at the end of the input, there are no more.
-pub(crate) type Requests = mpsc::Receiver<Result<Request, RequestError>>;
+#[derive(Debug)]
+pub(crate) struct Requests(Source);
+
+#[derive(Debug)]
+enum Source {
+    Read(Codec, mpsc::Receiver<Result<Vec<u8>, FrameError>>),
+    #[cfg(test)]
+    Told(mpsc::Receiver<Result<Request, RequestError>>),
+}
+
+impl Requests {
+    /// The next. Nothing is lost if it is no longer waited for.
+    ///
+    /// Read here, and not where it is received: `Open` may have megabytes, and an allocator gives what one thread used and freed to
+    /// the same thread only. This one goes on to open the capture, in the memory that the request had.
+    pub(crate) async fn recv(&mut self) -> Option<Result<Request, RequestError>> {
+        match &mut self.0 {
+            Source::Read(codec, messages) => {
+                let request = match messages.recv().await? {
+                    Ok(message) => codec.decode_request(&message).map_err(RequestError::from),
+                    Err(error) => Err(error.into()),
+                };
+                if request.is_err() {
+                    messages.close(); // There is no telling what comes after.
+                    while messages.try_recv().is_ok() {}
+                }
+                Some(request)
+            }
+            #[cfg(test)]
+            Source::Told(requests) => requests.recv().await,
+        }
+    }
+
+    /// Requests that nobody has to read.
+    #[cfg(test)]
+    pub(crate) fn told(requests: mpsc::Receiver<Result<Request, RequestError>>) -> Self {
+        Self(Source::Told(requests))
+    }
+}
 
 /// Starts to read.
 pub(crate) fn start(codec: Codec, input: impl Read + Send + 'static) -> Requests {
-    let (sender, requests) = mpsc::channel(QUEUED_REQUESTS);
+    let (sender, received) = mpsc::channel(QUEUED_REQUESTS);
     let reader = move || {
         let mut messages = Messages::requests(codec, input);
         loop {
-            let request = match messages.next_message() {
+            let message = match messages.next_message() {
                 Ok(None) => return,
-                Ok(Some(message)) => codec.decode_request(message).map_err(RequestError::from),
-                Err(error) => Err(error.into()),
+                Ok(Some(message)) => Ok(message.to_vec()),
+                Err(error) => Err(error),
             };
-            let is_last = request.is_err();
-            if sender.blocking_send(request).is_err() || is_last {
-                return; // Nobody wants them any more, or there is no telling what comes after.
+            let is_last = message.is_err();
+            if sender.blocking_send(message).is_err() || is_last {
+                return; // Nobody wants them any more.
             }
         }
     };
@@ -46,5 +84,5 @@ pub(crate) fn start(codec: Codec, input: impl Read + Send + 'static) -> Requests
         .name("stdin".into())
         .spawn(reader);
     thread.expect("a process can start its reader thread");
-    requests
+    Requests(Source::Read(codec, received))
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::output::Sequence;
-use crate::requests::RequestError;
+use crate::requests::{RequestError, Requests};
 use crate::serve::{Served, serve_as};
 use crate::stop::{Limits, Signal};
 use crate::transactor::Transactor;
@@ -66,7 +66,7 @@ impl Capture {
         let (signals, receiver) = mpsc::channel(8);
         let lines = Arc::default();
         let served = Served {
-            requests,
+            requests: Requests::told(requests),
             transactor: transactor(Arc::clone(&lines)),
             signals: receiver,
             clock: Clock::Simulated("2026-03-01T12:00:00Z".parse().unwrap(), Instant::now()),

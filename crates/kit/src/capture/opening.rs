@@ -70,7 +70,7 @@ pub(crate) async fn run_on_open(
     };
     let task = lane.lane.task();
     let (loan, home) = Loan::new(lane);
-    let result = hook(Opening(loan)).await;
+    let result = binding.invoke(|| hook(Opening(loan))).await;
     let mut this = home.take().ok_or(TaskError::EmitterKept { task })?;
     let outcome = this.lane.finish(result);
     if this.has_emitted && !matches!(outcome, Err(TaskError::Spool { .. })) {

@@ -81,13 +81,17 @@ impl Run {
         checkpoints.sort_unstable();
         let mut waits: Vec<u32> = ended.iter().flatten().copied().collect();
         waits.sort_unstable();
+        let longest = |waits: &Vec<u32>| waits.iter().max().copied().unwrap_or_default();
+        let mut longest: Vec<u32> = ended.iter().map(longest).collect();
+        longest.sort_unstable();
         let report = json!({
             "checkpoints": checkpoints.iter().sum::<usize>(),
             "fewest": checkpoints[0],
             "median": checkpoints[checkpoints.len() / 2],
             "most": checkpoints[checkpoints.len() - 1],
             "median_wait_us": waits[waits.len() / 2],
-            "longest_wait_us": waits[waits.len() - 1],
+            "usual_longest_wait_us": longest[longest.len() / 2],
+            "longest_wait_us": longest[longest.len() - 1],
         });
         eprintln!("{report}");
     }
