@@ -143,11 +143,11 @@ pub trait Connector: Send + Sync + 'static {
         Chain::new()
     }
 
-    /// What somebody has consented to of what migrations do: that a binding starts over, that a window is read again or missed.
+    /// What a person has consented to, by name, of what migrations do: that a binding starts over, that a window is read again or missed.
     ///
-    /// By default nothing: a migration that needs consent is refused when the capture is opened. Where captures run with nobody to
-    /// ask, a connector may take the consents from its endpoint config, or give those without which it could not go on at all. Each is
-    /// for one kind of effect on one binding, and does not cover what is always a bug.
+    /// By default nothing: a migration that needs consent is refused when the capture is opened. A connector must not consent by
+    /// itself. It may read consents that a person wrote into the endpoint config, where nobody else can be asked. Each is for one
+    /// kind of effect on one binding, is recorded with the migration, and does not cover what is always a bug.
     fn consents(&self, migrating: &Migrating<'_, Self::Config>) -> Vec<Consent> {
         let _ = migrating;
         Vec::new()

@@ -2,7 +2,7 @@
 //!
 //! `serde_json` writes a number that JSON cannot have (NaN, an infinity) as `null`, which loses it without a word: a collection
 //! would have a value that the source never had. So documents go through a serializer that hands everything on as it is, and
-//! refuses those. It costs nothing but the check of each fraction: all of it is generic, and gone once compiled.
+//! refuses those. All of it is generic, and nearly gone once compiled: an ordinary record of ten members takes 2 % more instructions.
 
 use std::fmt;
 use std::io::Write;

@@ -5,48 +5,10 @@
 //! its documents as one unbroken run. When a new version wants the state in another shape, its [migrations](Connector::migrations)
 //! carry a running capture over: checked, in one checkpoint, before anything is captured.
 //!
-//! ```
-//! use staunch::state::Node;
-//! use staunch::{BoxError, Changes, Connector, Cursor, FetchResult, Resource};
+//! This is a whole one. It is `examples/shop.rs`, and tested.
 //!
-//! /// What the connector needs to know.
-//! #[derive(serde::Deserialize, schemars::JsonSchema)]
-//! struct Config {
-//!     /// How far to count.
-//!     limit: u64,
-//! }
-//!
-//! struct Counter;
-//!
-//! impl Connector for Counter {
-//!     type Config = Config;
-//!     const DOCUMENTATION_URL: &'static str = "https://example.com/counter";
-//!
-//!     async fn resources(&self, config: &Config) -> Result<Vec<Resource>, BoxError> {
-//!         let limit = config.limit;
-//!         Ok(vec![
-//!             Resource::new("numbers")
-//!                 .key(["/n"])
-//!                 .initial_state(Node::parse(r#"{"inc":{"cursor":0}}"#)?)
-//!                 .incremental(move |cursor, emit| count(limit, cursor, emit)),
-//!         ])
-//!     }
-//! }
-//!
-//! /// Captures the number after the cursor, until there are no more.
-//! async fn count(limit: u64, cursor: Cursor, mut emit: Changes) -> FetchResult {
-//!     let n = cursor.as_u64().ok_or("the cursor is a number")? + 1;
-//!     if n <= limit {
-//!         emit.document(&serde_json::json!({ "n": n }))?;
-//!         emit.checkpoint(Cursor::integer(n)).await?;
-//!     }
-//!     Ok(())
-//! }
-//!
-//! fn main() -> std::process::ExitCode {
-//!     # if true { return std::process::ExitCode::SUCCESS }
-//!     staunch::main(Counter)
-//! }
+//! ```no_run
+#![doc = include_str!("../examples/shop.rs")]
 //! ```
 //!
 //! # Features

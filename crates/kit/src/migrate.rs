@@ -11,7 +11,7 @@ use staunch_protocol::RawValue;
 use staunch_protocol::flow::RangeSpec;
 use staunch_protocol::log::{self, MigrationStep};
 use staunch_state::{
-    Applied, BINDING_STATES, Binding, Chain, Declared, MigrationError, Node, Plan, Terms,
+    Applied, BINDING_STATES, Binding, Chain, Consent, Declared, MigrationError, Node, Plan, Terms,
     WireUpdate,
 };
 use twox_hash::XxHash3_128;
@@ -180,7 +180,7 @@ pub(crate) async fn plan<C: Connector>(
         return Ok(None); // The steps say that they changed something, but nothing differs.
     };
     Ok(Some(Planned {
-        record: record(update, &applied, &migrating.definitions),
+        record: record(&plan, update, &applied, &migrating.definitions),
         plan,
         state,
     }))
@@ -196,7 +196,12 @@ pub(crate) struct Planned {
     pub(crate) record: log::Migration,
 }
 
-fn record(update: &WireUpdate, applied: &[Applied], definitions: &Definitions) -> log::Migration {
+fn record(
+    plan: &Plan,
+    update: &WireUpdate,
+    applied: &[Applied],
+    definitions: &Definitions,
+) -> log::Migration {
     let step = |applied: &Applied| MigrationStep {
         name: applied.migration.clone(),
         checksum: definitions.checksum(&applied.migration),
@@ -212,6 +217,8 @@ fn record(update: &WireUpdate, applied: &[Applied], definitions: &Definitions) -
         merge_patch: update.merge_patch,
         update_bytes: update.updated.len() as u64,
         update_digest: digest(&update.updated),
+        // Whatever a plan needs was given, or it would have been refused.
+        consents: plan.missing(&[]).iter().map(Consent::to_string).collect(),
         update: is_shown(&update.updated).then(|| {
             RawValue::from_string(update.updated.clone()).expect("a state update is valid JSON")
         }),

@@ -141,28 +141,36 @@ pub(crate) async fn prepare<C: Connector>(
         decoded,
         planned,
     } = migrate(connector, &mut open, Purpose::Open, now).await?;
-    // The request may hold megabytes, of which nothing else is needed from here on.
-    let places: Vec<(String, Vec<String>)> = open
-        .capture
-        .bindings
-        .into_iter()
-        .map(|binding| (binding.state_key, binding.collection.key))
+    // The request may hold megabytes, of which nothing else is needed from here on. Copied, and not taken out of it: the few bytes
+    // that stay, strewn over the many, would keep the memory of all from the system.
+    let bindings = open.capture.bindings.iter();
+    let places: Vec<(String, Vec<String>)> = bindings
+        .map(|binding| (binding.state_key.clone(), binding.collection.key.clone()))
         .collect();
+    drop(open);
     let concurrent_subtasks = connector.concurrent_subtasks(&config);
-    let mut resources = by_name(connector.resources(&config).await?)?;
-    let mut decoded: HashMap<String, ResourceState> = decoded.into_iter().collect();
+    let resources = connector.resources(&config).await?;
+    unary::refuse(discovery::problems(&resources))?;
+    let mut resources = Taken::new(resources, |resource| &resource.name);
+    let mut decoded = Taken::new(decoded, |(state_key, _)| state_key);
+    let of_bindings = resources.find(configs.iter().map(|config| config.name.as_str()));
+    let states = decoded.find(places.iter().map(|(state_key, _)| state_key.as_str()));
     let requests: BTreeSet<String> = state.backfill_requests().map(str::to_owned).collect();
     let backfills_ended = Arc::new(Notify::new());
     let mut misfit = None;
     let mut bindings = Vec::with_capacity(configs.len());
-    for ((index, config), (state_key, key)) in (0..).zip(configs).zip(places) {
-        let resource = resources.remove(&config.name).ok_or_else(|| {
+    let found = of_bindings.into_iter().zip(states);
+    for (((index, config), (state_key, key)), (of_binding, its_state)) in
+        (0..).zip(configs).zip(places).zip(found)
+    {
+        let resource = resources.take(of_binding).ok_or_else(|| {
             format!(
                 "resource `{}` was not found, or is bound twice; see which there are with `discover`",
                 config.name
             )
         })?;
-        let stored = state.binding(&state_key).zip(decoded.remove(&state_key));
+        let typed = decoded.take(its_state).map(|(_, typed)| typed);
+        let stored = state.binding(&state_key).zip(typed);
         let is_backfilling = stored
             .as_ref()
             .is_some_and(|(_, typed)| is_backfilling(&resource, typed));
@@ -277,7 +285,7 @@ impl Prepared {
         let mut children = Vec::with_capacity(self.bindings.len());
         let mut scheduled = Vec::new();
         for binding in self.bindings {
-            let span = tracing::info_span!("binding", binding = %binding.open.name, state_key = %binding.open.state_key);
+            let span = binding.open.span();
             scheduled.extend(binding.open.scheduled.clone());
             children.extend(binding.start(session).instrument(span).await?);
         }
@@ -392,11 +400,30 @@ pub(crate) fn resource_configs(
     Ok(configs)
 }
 
-/// The connector's resources. A name stands for one of them.
-fn by_name(resources: Vec<Resource>) -> Result<HashMap<String, Resource>, BoxError> {
-    unary::refuse(discovery::problems(&resources))?;
-    let named = |resource: Resource| (resource.name.clone(), resource);
-    Ok(resources.into_iter().map(named).collect())
+/// Things that are taken by their names, each once. Where they are is looked up; a map of them would hold them a second time.
+struct Taken<T> {
+    things: Vec<Option<T>>,
+    name: fn(&T) -> &String,
+}
+
+impl<T> Taken<T> {
+    fn new(things: Vec<T>, name: fn(&T) -> &String) -> Self {
+        let things = things.into_iter().map(Some).collect();
+        Self { things, name }
+    }
+
+    /// Where those of these names are.
+    fn find<'n>(&self, names: impl Iterator<Item = &'n str>) -> Vec<Option<usize>> {
+        let places = self.things.iter().enumerate();
+        let places = places.filter_map(|(at, thing)| Some(((self.name)(thing.as_ref()?), at)));
+        let places: HashMap<&str, usize> = places.map(|(name, at)| (name.as_str(), at)).collect();
+        names.map(|name| places.get(name).copied()).collect()
+    }
+
+    /// None the second time.
+    fn take(&mut self, at: Option<usize>) -> Option<T> {
+        self.things[at?].take()
+    }
 }
 
 /// What migrations see: the bindings of the capture, those which are disabled, and the state keys which have no binding at all.

@@ -88,11 +88,18 @@ impl Spool {
     }
 
     /// The end of the sequence so far, to append a message to. [`settle`](Self::settle) must follow.
+    #[inline]
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         if self.buffer.capacity() == 0 {
-            self.buffer = self.budget.buffer();
+            self.borrow_buffer();
         }
         &mut self.buffer
+    }
+
+    /// Apart, as it is for the first message of many.
+    #[cold]
+    fn borrow_buffer(&mut self) {
+        self.buffer = self.budget.buffer();
     }
 
     /// Keeps to the bound, after a message was appended.

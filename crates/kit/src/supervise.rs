@@ -1,13 +1,14 @@
 //! Running lanes until all are done, or the capture is to stop.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::task::AbortOnDropHandle;
-use tracing::Instrument;
 
 use staunch_protocol::log::{Level, PROGRESS};
 
@@ -103,22 +104,33 @@ pub(crate) fn report(session: &Session) -> impl Drop {
     }))
 }
 
+/// A lane whose outcome takes the room of a pointer: every task has room for its outcome, and ten thousand never come to it.
+struct Slim(Pin<Box<dyn Future<Output = Result<(), TaskError>> + Send>>);
+
+impl Future for Slim {
+    type Output = Result<(), Box<TaskError>>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(context).map_err(Box::new)
+    }
+}
+
 #[derive(Default)]
 struct RunningLanes {
-    set: JoinSet<Result<(), TaskError>>,
+    set: JoinSet<Result<(), Box<TaskError>>>,
     names: HashMap<Id, String>,
 }
 
 impl RunningLanes {
     fn spawn(&mut self, child: Child) {
-        let handle = self.set.spawn(child.future.instrument(child.span));
+        let handle = self.set.spawn(Slim(child.future));
         self.names.insert(handle.id(), child.name);
     }
 
     /// The next that ended: its name, and what came of it.
     async fn next(&mut self) -> Option<(String, Result<(), TaskError>)> {
         let (id, outcome) = match self.set.join_next_with_id().await? {
-            Ok((id, outcome)) => (id, outcome),
+            Ok((id, outcome)) => (id, outcome.map_err(|error| *error)),
             Err(error) => (error.id(), Err(panicked(error))),
         };
         Some((self.names.remove(&id).unwrap_or_default(), outcome))

@@ -197,6 +197,30 @@ fn a_record_tells_the_steps_with_their_checksums_and_how_the_checkpoint_is_known
 }
 
 #[test]
+fn what_a_person_consented_to_in_the_config_is_recorded_and_is_refused_where_nobody_did() {
+    let state = r#"{"bindingStateV1":{"a":{"inc":{"main":{"cursor":7}},"old":true}}}"#;
+    let open = |allow: &[&str]| {
+        let config = json!({ "chain": "restarts", "allow": allow });
+        let mut process = Process::start(&[]);
+        process.send(open_with(config, &[binding("a")], state));
+        if !allow.is_empty() {
+            process.until(2);
+            process.acknowledge(1);
+        }
+        process.stop()
+    };
+    let refused = open(&[]);
+    assert_eq!(
+        (refused.code, refused.lines.len()),
+        (Some(1), 0),
+        "{refused:?}"
+    );
+    let allowed = open(&["backfill:a", "skip:another"]);
+    let record = allowed.migration();
+    assert_eq!(record["consents"], json!(["backfill:a"]), "{record}");
+}
+
+#[test]
 fn a_hook_that_is_no_chain_names_its_own_steps() {
     let ended = opened("hand", &[], r#"{"old":1,"bindingStateV1":{}}"#);
     let step = json!({"name": "by-hand", "checksum": null, "bindings": 0});

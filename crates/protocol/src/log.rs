@@ -134,6 +134,9 @@ pub struct Migration {
     pub update_bytes: u64,
     /// By which the checkpoint is known: XXH3-128 of the text of its `updated`, as 32 lower-case hexadecimal digits.
     pub update_digest: String,
+    /// What a person consented to of it, by name: `backfill:orders`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consents: Vec<String>,
     /// The checkpoint's `updated`, where it is short and holds nothing that may not be in a log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update: Option<Box<RawValue>>,

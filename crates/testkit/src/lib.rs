@@ -79,3 +79,8 @@ pub fn check_migrations(chain: Chain, folder: impl Into<PathBuf>) {
         Err(failure) => panic!("{failure}"),
     }
 }
+
+// The example of the guide is run with those of the crate.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/testing.md")]
+struct Testing;

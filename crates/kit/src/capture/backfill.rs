@@ -165,10 +165,9 @@ impl BackfillLane {
                 let patch = self.lane.patch("backfill", "null");
                 self.lane.checkpoint(patch).await?;
                 self.running.store(false, Ordering::Release);
-                tracing::info!(
-                    subtask = self.lane.subtask.as_deref(),
-                    "backfill is complete"
-                );
+                let subtask = self.lane.subtask.as_deref();
+                let span = self.lane.binding.span();
+                span.in_scope(|| tracing::info!(subtask, "backfill is complete"));
                 return Ok(());
             }
         }
@@ -183,8 +182,9 @@ impl BackfillLane {
             self.page.clone(),
             self.cutoff.clone(),
         );
+        let binding = Arc::clone(&self.lane.binding);
         let (loan, home) = Loan::new(self);
-        let result = fetch(page, cutoff, Pages(loan)).await;
+        let result = binding.invoke(|| fetch(page, cutoff, Pages(loan))).await;
         let mut this = home.take().ok_or(TaskError::EmitterKept { task })?;
         this.lane.finish(result)?;
         Ok(this)

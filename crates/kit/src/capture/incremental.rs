@@ -251,8 +251,9 @@ impl IncrementalLane {
     async fn invoke(self: Box<Self>) -> Result<Box<Self>, TaskError> {
         let task = self.lane.task();
         let (fetch, cursor) = (Arc::clone(&self.fetch), self.cursor.clone());
+        let binding = Arc::clone(&self.lane.binding);
         let (loan, home) = Loan::new(self);
-        let result = fetch(cursor, Changes(loan)).await;
+        let result = binding.invoke(|| fetch(cursor, Changes(loan))).await;
         let mut this = home
             .take()
             .ok_or_else(|| TaskError::EmitterKept { task: task.clone() })?;

@@ -28,7 +28,7 @@ pub(crate) struct Lane {
     /// Documents since the last checkpoint.
     pub(crate) documents: u64,
     /// The first thing that went wrong, lest a function that ignores an error of its emitter goes on.
-    fault: Option<TaskError>,
+    fault: Option<Box<TaskError>>,
     pub(crate) task: Enrolled,
     /// The right to run, which a subtask needs.
     slot: Option<Slot>,
@@ -279,7 +279,7 @@ impl Lane {
             message: error.to_string(),
         };
         if self.fault.is_none() {
-            self.fault = Some(error);
+            self.fault = Some(Box::new(error));
         }
         again
     }
@@ -287,7 +287,7 @@ impl Lane {
     /// What came of an invocation: the emitter's failure before the function's, since the one mostly causes the other.
     pub(crate) fn finish(&mut self, result: FetchResult) -> Result<(), TaskError> {
         match (self.fault.take(), result) {
-            (Some(fault), _) => Err(fault),
+            (Some(fault), _) => Err(*fault),
             (None, Err(error)) => Err(TaskError::from_fetch(error)),
             (None, Ok(())) => Ok(()),
         }

@@ -21,6 +21,8 @@ use std::time::Duration;
 use staunch_state::{Cursor, Page};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+use tracing::instrument::Instrumented;
 
 use crate::clock::Clock;
 use crate::schedule::Scheduled;
@@ -63,19 +65,16 @@ pub(crate) type RosterFn = Arc<dyn Fn(Roster) -> FetchFuture + Send + Sync>;
 pub(crate) struct Child {
     /// What it is, for people.
     pub(crate) name: String,
-    pub(crate) span: tracing::Span,
     pub(crate) future: Pin<Box<dyn Future<Output = Result<(), TaskError>> + Send>>,
 }
 
 impl Child {
-    /// Takes its span from where it is made.
     pub(crate) fn new(
         name: String,
         future: impl Future<Output = Result<(), TaskError>> + Send + 'static,
     ) -> Self {
         Self {
             name,
-            span: tracing::Span::current(),
             future: Box::pin(future),
         }
     }
@@ -142,4 +141,22 @@ pub(crate) struct OpenBinding {
     pub(crate) scheduled: Option<Arc<Scheduled>>,
     /// For what its checkpoints are waited.
     pub(crate) until: Await,
+}
+
+impl OpenBinding {
+    /// The span by which a log record says of which binding it is.
+    ///
+    /// It is made for each invocation: kept, it would be the largest part of what a binding takes that rests.
+    pub(crate) fn span(&self) -> tracing::Span {
+        tracing::info_span!("binding", binding = %self.name, state_key = %self.state_key)
+    }
+
+    /// Invokes a function of the binding, within its span.
+    pub(crate) fn invoke(
+        &self,
+        function: impl FnOnce() -> FetchFuture,
+    ) -> Instrumented<FetchFuture> {
+        let span = self.span();
+        span.in_scope(function).instrument(span)
+    }
 }

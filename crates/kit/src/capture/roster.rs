@@ -116,8 +116,9 @@ impl RosterLane {
         self.lane.task.is_a(Strategy::Roster);
         self.lane.task.is_at(Activity::Running);
         let fetch = Arc::clone(&self.fetch);
+        let binding = Arc::clone(&self.lane.binding);
         let (loan, home) = Loan::new(self);
-        let result = fetch(Roster(loan)).await;
+        let result = binding.invoke(|| fetch(Roster(loan))).await;
         let mut this = home.take().ok_or(TaskError::EmitterKept { task })?;
         this.lane.finish(result)?;
         Ok(this)

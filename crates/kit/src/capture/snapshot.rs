@@ -139,8 +139,9 @@ impl SnapshotLane {
         self.rows = 0;
         self.digest = XxHash3_128::new();
         let fetch = Arc::clone(&self.fetch);
+        let binding = Arc::clone(&self.lane.binding);
         let (loan, home) = Loan::new(self);
-        let result = fetch(Rows(loan)).await;
+        let result = binding.invoke(|| fetch(Rows(loan))).await;
         let mut this = home.take().ok_or(TaskError::EmitterKept { task })?;
         this.lane.finish(result)?;
         Ok(this)

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use staunch::state::transform::{custom, custom_whole, flat_to_keyed};
-use staunch::state::{Applied, Chain, Declared, Effects, Leaf, MigrationError, Node};
+use staunch::state::transform::{custom, custom_whole, flat_to_keyed, reset};
+use staunch::state::{Applied, Chain, Consent, Declared, Effects, Leaf, MigrationError, Node};
 use staunch::{BoxError, Changes, Connector, Cursor, FetchResult, Migrating, Migration, Resource};
 
 fn main() -> ExitCode {
@@ -21,6 +21,9 @@ struct Config {
     /// Its migrations.
     #[serde(default)]
     chain: Steps,
+    /// What whoever wrote this config consents to.
+    #[serde(default)]
+    allow: Vec<String>,
     /// With it there are resources that do not stop of themselves, and one that captures so many bytes without a checkpoint.
     #[serde(default)]
     flood_bytes: Option<u64>,
@@ -75,6 +78,8 @@ enum Steps {
     Spoils,
     /// One that changes its own result.
     Restless,
+    /// One by which a binding starts over.
+    Restarts,
 }
 
 impl Steps {
@@ -105,6 +110,7 @@ impl Steps {
                 )
                 .declaring(Effects::NONE.edits("/refresh_token")),
             ),
+            Steps::Restarts => chain.with(reset(|_, state| state.contains("old"))),
             Steps::Fails => chain.with(custom(
                 "fails",
                 |_, _| true,
@@ -196,6 +202,11 @@ impl Connector for Processed {
 
     fn migrations(&self, config: &Config) -> Chain {
         config.chain.chain()
+    }
+
+    fn consents(&self, migrating: &Migrating<'_, Config>) -> Vec<Consent> {
+        let allowed = migrating.config.allow.iter();
+        allowed.filter_map(|text| text.parse().ok()).collect()
     }
 
     async fn migrate_state(

@@ -75,7 +75,15 @@ fn take_decimal(text: &[u8]) -> Option<(u32, &[u8])> {
     Some((value, rest))
 }
 
-fn push_decimal(mut value: u32, out: &mut Vec<u8>) {
+#[inline]
+fn push_decimal(value: u32, out: &mut Vec<u8>) {
+    match value {
+        0..=9 => out.push(b'0' + value as u8), // As in most captures; it is there in every document.
+        _ => push_digits(value, out),
+    }
+}
+
+fn push_digits(mut value: u32, out: &mut Vec<u8>) {
     let mut digits = [0; 10];
     let mut start = digits.len();
     loop {
@@ -92,6 +100,16 @@ fn push_decimal(mut value: u32, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::append_captured;
+
+    #[test]
+    fn a_binding_is_written_with_all_its_digits() {
+        for binding in [0, 9, 10, 4_294_967_295] {
+            let mut out = Vec::new();
+            append_captured(binding, b"{}", &mut out);
+            let line = format!("{{\"captured\":{{\"binding\":{binding},\"doc\":{{}}}}}}\n");
+            assert_eq!(String::from_utf8(out).unwrap(), line);
+        }
+    }
 
     #[test]
     fn line_breaks_between_tokens_become_spaces() {

@@ -254,6 +254,7 @@ fn migration(update: &str) -> Migration {
         merge_patch: true,
         update_bytes: update.len() as u64,
         update_digest: "00".into(),
+        consents: Vec::new(),
         update: RawValue::from_string(update.into()).ok(),
     }
 }

@@ -29,9 +29,14 @@ impl Mailbox {
         self.arrived.notify_all();
     }
 
-    /// The steps that made this update, as JSON; `None` if the connector has not logged a migration that this is. A record that
+    /// What made this update; `None` if the connector has not logged a migration that this is. A record that
     /// `is_likely` is waited for.
-    pub(super) fn steps_of(&self, update: &str, is_likely: bool, log: &LogSink) -> Option<String> {
+    pub(super) fn record_of(
+        &self,
+        update: &str,
+        is_likely: bool,
+        log: &LogSink,
+    ) -> Option<Migration> {
         let digest = format!("{:032x}", XxHash3_128::oneshot(update.as_bytes()));
         let is_another = |record: &mut Option<Migration>| {
             record
@@ -49,7 +54,7 @@ impl Mailbox {
             log(not_journaled(&record));
             return None;
         }
-        Some(serde_json::to_string(&record.migrations).expect("steps are JSON"))
+        Some(record)
     }
 }
 

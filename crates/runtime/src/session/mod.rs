@@ -413,9 +413,10 @@ impl Reader<'_> {
                 if std::mem::take(&mut self.is_first) && documents == 0 =>
             {
                 let text = state.updated.get();
-                let steps = journal.steps_of(text, self.known.is_touched_by(&update), self.log);
-                steps.map(|steps| MigrationEntry {
-                    steps,
+                let record = journal.record_of(text, self.known.is_touched_by(&update), self.log);
+                record.map(|record| MigrationEntry {
+                    steps: serde_json::to_string(&record.migrations).expect("steps are JSON"),
+                    consents: serde_json::to_string(&record.consents).expect("words are JSON"),
                     update: text.to_owned(),
                 })
             }
@@ -523,7 +524,7 @@ impl Committer<'_> {
                     names: &migration.steps,
                     update: &migration.update,
                     before,
-                    consents: "[]",
+                    consents: &migration.consents,
                 });
         let at = Timestamp::now().to_string();
         self.revision = self.store.commit(&Commit {

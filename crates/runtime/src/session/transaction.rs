@@ -29,6 +29,8 @@ pub(crate) struct Transaction {
 pub(crate) struct MigrationEntry {
     /// Which steps, as the connector tells it: JSON, `[{name, checksum, bindings}]`.
     pub(crate) steps: String,
+    /// What a person consented to, as the connector tells it: JSON, `["backfill:orders"]`.
+    pub(crate) consents: String,
     /// The update: JSON.
     pub(crate) update: String,
 }

@@ -4,17 +4,18 @@ use std::process::Command;
 
 use serde_json::json;
 use staunch_bench::DOCUMENTS_PER_CHECKPOINT;
+use staunch_protocol::Codec;
 
 use crate::Error;
-use crate::measure::{CONNECTOR, FLOOR, Output, Teller, count_output, to_pipe};
-use crate::open::{SPEC, open};
+use crate::measure::{CONNECTOR, FLOOR, Messages, Teller, count_output, to_pipe};
+use crate::open::{SPEC, in_codec, open};
 use crate::table::{Row, print};
 
 /// What is emitted: how many documents, of about how many bytes.
 const LOADS: [(u64, u64); 2] = [(1_000_000, 250), (100_000, 2_500)];
 
-/// Lines besides documents and their checkpoints: `Spec`, `Opened`, the first state, and the end of the backfill.
-const OTHER_LINES: u64 = 4;
+/// Messages besides documents and their checkpoints: `Spec`, `Opened`, the first state, and the end of the backfill.
+const OTHER_MESSAGES: u64 = 4;
 
 pub(crate) fn run(rounds: usize) -> Result<(), Error> {
     for (documents, bytes) in LOADS {
@@ -35,62 +36,58 @@ pub(crate) fn run(rounds: usize) -> Result<(), Error> {
             let config = json!({ "mode": mode, "documents": documents, "bytes": bytes });
             [SPEC, &open(&config, &["documents".into()], &json!({}))].concat()
         };
+        let connector = |codec: Codec| {
+            let mut command = Command::new(CONNECTOR);
+            command.env(Codec::VARIABLE, codec.as_str());
+            command
+        };
         let (raw, typed) = (kit("raw"), kit("typed"));
-        let new = || Command::new(CONNECTOR);
-        check(
-            documents,
-            "cat",
-            count_output(&mut cat(), b"", Teller::System)?,
-            0,
-        )?;
-        check(
-            documents,
-            "the copy floor",
-            count_output(&mut floor("copy"), b"", Teller::Reports)?,
-            0,
-        )?;
-        check(
-            documents,
-            "the typed floor",
-            count_output(&mut floor("typed"), b"", Teller::Reports)?,
-            0,
-        )?;
-        check(
-            documents,
-            "emit.raw",
-            count_output(&mut new(), &raw, Teller::Reports)?,
-            OTHER_LINES,
-        )?;
-        check(
-            documents,
-            "emit.document",
-            count_output(&mut new(), &typed, Teller::Reports)?,
-            OTHER_LINES,
-        )?;
-
-        let mut rows = [
-            Row::new("`cat` of the same bytes", None),
-            Row::new("floor, copy ready bytes", None),
-            Row::new("`emit.raw`", Some(1)),
-            Row::new("floor, typed with serde_json", None),
-            Row::new("`emit.document`", Some(3)),
+        let in_proto = |requests: &[u8]| in_codec(Codec::Proto, requests);
+        let programs = [
+            Program::new("`cat` of the same bytes", None, cat, Teller::System),
+            Program::new(
+                "floor, copy ready bytes",
+                None,
+                || floor("copy"),
+                Teller::Reports,
+            ),
+            Program::kit("`emit.raw`", 1, || connector(Codec::Json), raw.clone()),
+            Program::kit(
+                "`emit.raw`, protobuf",
+                1,
+                || connector(Codec::Proto),
+                in_proto(&raw),
+            ),
+            Program::new(
+                "floor, typed with serde_json",
+                None,
+                || floor("typed"),
+                Teller::Reports,
+            ),
+            Program::kit(
+                "`emit.document`",
+                4,
+                || connector(Codec::Json),
+                typed.clone(),
+            ),
+            Program::kit(
+                "`emit.document`, protobuf",
+                4,
+                || connector(Codec::Proto),
+                in_proto(&typed),
+            ),
         ];
+        let mut rows = Vec::new();
+        for program in &programs {
+            program.check(documents)?;
+            rows.push(Row::new(program.name, program.floor));
+        }
         for _ in 0..rounds {
-            rows[0]
-                .samples
-                .push(to_pipe(&mut cat(), b"", Teller::System)?.0);
-            rows[1]
-                .samples
-                .push(to_pipe(&mut floor("copy"), b"", Teller::Reports)?.0);
-            rows[2]
-                .samples
-                .push(to_pipe(&mut new(), &raw, Teller::Reports)?.0);
-            rows[3]
-                .samples
-                .push(to_pipe(&mut floor("typed"), b"", Teller::Reports)?.0);
-            rows[4]
-                .samples
-                .push(to_pipe(&mut new(), &typed, Teller::Reports)?.0);
+            for (program, row) in programs.iter().zip(&mut rows) {
+                let mut command = (program.command)();
+                let sample = to_pipe(&mut command, &program.input, program.teller)?.0;
+                row.samples.push(sample);
+            }
         }
         print(
             &format!("Emit {documents} documents of about {bytes} bytes to a pipe (W1)"),
@@ -109,14 +106,70 @@ fn write_file(mut command: Command, file: &std::path::Path) -> Result<(), Error>
     }
 }
 
-/// Whether all compared do the same work.
-fn check(documents: u64, name: &str, output: Output, other_lines: u64) -> Result<(), Error> {
-    let expected = documents + documents / DOCUMENTS_PER_CHECKPOINT + other_lines;
-    match output.lines {
-        lines if lines == expected => Ok(()),
-        lines => Err(format!(
-            "{name} wrote {lines} lines, not {expected}: it does not do the same work"
-        )
-        .into()),
+/// What is run, and what it is told.
+struct Program<'a> {
+    name: &'static str,
+    floor: Option<usize>,
+    command: Box<dyn Fn() -> Command + 'a>,
+    input: Vec<u8>,
+    teller: Teller,
+    messages: Messages,
+    /// Messages besides documents and their checkpoints.
+    others: u64,
+}
+
+impl<'a> Program<'a> {
+    fn new(
+        name: &'static str,
+        floor: Option<usize>,
+        command: impl Fn() -> Command + 'a,
+        teller: Teller,
+    ) -> Self {
+        Self {
+            name,
+            floor,
+            command: Box::new(command),
+            input: Vec::new(),
+            teller,
+            messages: Messages::Lines,
+            others: 0,
+        }
+    }
+
+    fn kit(
+        name: &'static str,
+        floor: usize,
+        command: impl Fn() -> Command + 'a,
+        input: Vec<u8>,
+    ) -> Self {
+        let messages = match input.first() {
+            Some(b'{') => Messages::Lines,
+            _ => Messages::Frames,
+        };
+        Self {
+            input,
+            messages,
+            others: OTHER_MESSAGES,
+            ..Self::new(name, Some(floor), command, Teller::Reports)
+        }
+    }
+
+    /// Whether it does the same work as the others.
+    fn check(&self, documents: u64) -> Result<(), Error> {
+        let expected = documents + documents / DOCUMENTS_PER_CHECKPOINT + self.others;
+        let output = count_output(
+            &mut (self.command)(),
+            &self.input,
+            self.teller,
+            self.messages,
+        )?;
+        match output.messages {
+            messages if messages == expected => Ok(()),
+            messages => Err(format!(
+                "{} wrote {messages} messages, not {expected}: it does not do the same work",
+                self.name
+            )
+            .into()),
+        }
     }
 }

@@ -32,8 +32,12 @@ struct Row {
     samples: Vec<Sample>,
 }
 
+/// How many bindings are there. The fewest are what a process takes that has hardly any.
+const BINDINGS: [u64; 3] = [100, 1_000, 10_000];
+
 pub(crate) fn run(rounds: usize) -> Result<(), Error> {
-    for bindings in [1_000_u64, 10_000] {
+    let mut resident_of_fewest = Vec::new();
+    for bindings in BINDINGS {
         let names: Vec<String> = (0..bindings).map(|n| format!("resource-{n:05}")).collect();
         let config = json!({ "mode": "idle", "bindings": bindings });
         let state = |name: &String| {
@@ -66,6 +70,13 @@ pub(crate) fn run(rounds: usize) -> Result<(), Error> {
                 input: new,
                 samples: Vec::new(),
             },
+            Row {
+                name: "kit, as many subtasks",
+                arguments: &[],
+                program: CONNECTOR,
+                input: subtasks(bindings),
+                samples: Vec::new(),
+            },
         ];
         for round in 0..rounds {
             for row in &mut rows {
@@ -79,18 +90,29 @@ pub(crate) fn run(rounds: usize) -> Result<(), Error> {
             rows[0].input.len() / 1000
         );
         println!(
-            "| | opened ms | ready ms | CPU until ready, ms | resident MB | peak MB | CPU in {} s idle, ms |",
+            "| | opened ms | ready ms | CPU until ready, ms | resident MB | peak MB | CPU in {} s idle, ms | resident bytes for each |",
             WATCHED.as_secs()
         );
-        println!("| --- | --- | --- | --- | --- | --- | --- |");
-        for row in &rows {
+        println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+        for (n, row) in rows.iter().enumerate() {
+            let resident = median_of(&row.samples, |sample| sample.resident_mib);
+            if bindings == BINDINGS[0] {
+                resident_of_fewest.push(resident);
+            }
+            let more = bindings - BINDINGS[0];
+            let each = match more {
+                0 => String::new(),
+                _ => format!(
+                    "{:.0}",
+                    (resident - resident_of_fewest[n]) * 1024.0 * 1024.0 / more as f64
+                ),
+            };
             println!(
-                "| {} | {:.0} | {:.0} | {:.0} | {:.1} | {:.1} | {:.2} |",
+                "| {} | {:.0} | {:.0} | {:.0} | {resident:.1} | {:.1} | {:.2} | {each} |",
                 row.name,
                 median_of(&row.samples, |sample| millis(sample.opened)),
                 median_of(&row.samples, |sample| millis(sample.ready)),
                 median_of(&row.samples, |sample| millis(sample.cpu_until_ready)),
-                median_of(&row.samples, |sample| sample.resident_mib),
                 median_of(&row.samples, |sample| sample.peak_mib),
                 millis(row.samples[0].idle_cpu),
             );
@@ -99,10 +121,24 @@ pub(crate) fn run(rounds: usize) -> Result<(), Error> {
     Ok(())
 }
 
+/// One binding of so many subtasks.
+fn subtasks(subtasks: u64) -> Vec<u8> {
+    let name = "resource-00000".to_owned();
+    let inc: Map<String, Value> = (0..subtasks)
+        .map(|n| (format!("subtask-{n:05}"), json!({ "cursor": 7 })))
+        .collect();
+    let state = json!({ "inc": inc, "last_initialized": "2026-11-22T13:04:05Z" });
+    open(
+        &json!({ "mode": "idle", "bindings": 1, "subtasks": subtasks }),
+        std::slice::from_ref(&name),
+        &json!({ "bindingStateV1": { &name: state } }),
+    )
+}
+
 fn sample(row: &Row, watched: Duration) -> Result<Sample, Error> {
     let mut child = Command::new(row.program)
         .args(row.arguments)
-        .env("LOG_LEVEL", "error")
+        .env("LOG_LEVEL", "info")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -129,10 +165,10 @@ fn sample(row: &Row, watched: Duration) -> Result<Sample, Error> {
         .into());
     }
     let rest = std::thread::spawn(move || stdout.read_to_end(&mut Vec::new()));
-    let mut lines = stderr.lines();
-    match lines.next().transpose()?.as_deref() {
-        Some("ready") => {}
-        other => return Err(format!("{} did not become ready: {other:?}", row.name).into()),
+    // The level is that of production, as what is kept for the log takes memory, too.
+    let mut lines = stderr.lines().map_while(Result::ok);
+    if !lines.any(|line| line == "ready") {
+        return Err(format!("{} did not become ready", row.name).into());
     }
     let ready = began.elapsed();
     let cpu_until_ready = cpu_of_threads(child.id())?;

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! cargo bench -p staunch-bench                       everything
-//! cargo bench -p staunch-bench -- emit start         some of it: emit, idle, start, land, migrate
+//! cargo bench -p staunch-bench -- emit start         some of it: emit, idle, fair, start, land, migrate
+//! cargo bench -p staunch-bench -- spool              only when it is named: it takes 5 GiB of the temporary folder
 //! cargo bench -p staunch-bench -- --rounds 3 land    fewer rounds than five
 //! ```
 //!
@@ -11,11 +12,13 @@
 #![forbid(unsafe_code)]
 
 mod emit;
+mod fair;
 mod idle;
 mod land;
 mod measure;
 mod migrate;
 mod open;
+mod spool;
 mod start;
 mod table;
 
@@ -50,10 +53,12 @@ fn run() -> Result<(), Error> {
                     .ok_or("`--rounds` needs a number")?
                     .parse()?
             }
-            "emit" | "idle" | "start" | "land" | "migrate" => wanted.push(argument),
+            "emit" | "idle" | "fair" | "spool" | "start" | "land" | "migrate" => {
+                wanted.push(argument)
+            }
             _ => {
                 return Err(format!(
-                    "there is no bench `{argument}`; name any of emit, idle, start, land, migrate"
+                    "there is no bench `{argument}`; name any of emit, idle, fair, spool, start, land, migrate"
                 )
                 .into());
             }
@@ -71,6 +76,12 @@ fn run() -> Result<(), Error> {
     }
     if is_wanted("idle") {
         idle::run(rounds)?;
+    }
+    if is_wanted("fair") {
+        fair::run(rounds)?;
+    }
+    if wanted.iter().any(|wanted| wanted == "spool") {
+        spool::run(rounds)?;
     }
     if is_wanted("land") {
         land::run(rounds)?;

@@ -34,11 +34,19 @@ pub(crate) enum Teller {
     System,
 }
 
+/// In what a process writes its messages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Messages {
+    Lines,
+    /// Each with its length before it.
+    Frames,
+}
+
 /// What came out of a pipe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Output {
     pub(crate) bytes: u64,
-    pub(crate) lines: u64,
+    pub(crate) messages: u64,
 }
 
 /// Runs `command` to the end of its standard output, which is thrown away. Its input stays open until then.
@@ -52,18 +60,55 @@ pub(crate) fn to_pipe(
     Ok((sample, bytes))
 }
 
-/// As [`to_pipe`], and counts lines: for a run that is not measured.
+/// As [`to_pipe`], and counts messages: for a run that is not measured.
 pub(crate) fn count_output(
     command: &mut Command,
     input: &[u8],
     teller: Teller,
+    messages: Messages,
 ) -> Result<Output, Error> {
     let mut output = Output::default();
+    let mut frames = Frames::default();
     run(command, input, teller, |chunk| {
         output.bytes += chunk.len() as u64;
-        output.lines += chunk.iter().filter(|byte| **byte == b'\n').count() as u64;
+        output.messages += match messages {
+            Messages::Lines => chunk.iter().filter(|byte| **byte == b'\n').count() as u64,
+            Messages::Frames => frames.begun_in(chunk),
+        };
     })?;
     Ok(output)
+}
+
+/// Where in a frame a chunk ended.
+#[derive(Default)]
+struct Frames {
+    length: [u8; 4],
+    length_bytes: usize,
+    /// What is left of the message.
+    left: usize,
+}
+
+impl Frames {
+    fn begun_in(&mut self, mut chunk: &[u8]) -> u64 {
+        let mut begun = 0;
+        while !chunk.is_empty() {
+            let skipped = chunk.len().min(self.left);
+            self.left -= skipped;
+            chunk = &chunk[skipped..];
+            let Some((byte, rest)) = chunk.split_first() else {
+                break;
+            };
+            chunk = rest;
+            self.length[self.length_bytes] = *byte;
+            self.length_bytes += 1;
+            if self.length_bytes == self.length.len() {
+                self.length_bytes = 0;
+                self.left = u32::from_le_bytes(self.length) as usize;
+                begun += 1;
+            }
+        }
+        begun
+    }
 }
 
 fn run(

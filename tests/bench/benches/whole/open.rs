@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use staunch_bench::document;
+use staunch_protocol::Codec;
 
 /// `Spec`, with which every conversation begins.
 pub(crate) const SPEC: &[u8] = b"{\"spec\":{\"connectorType\":\"LOCAL\",\"config\":{}}}\n";
@@ -39,4 +40,24 @@ pub(crate) fn open(config: &Value, resources: &[String], state: &Value) -> Vec<u
     let mut line = serde_json::to_vec(&open).expect("a request is JSON");
     line.push(b'\n');
     line
+}
+
+/// The same requests in another codec.
+///
+/// # Panics
+/// When one of them cannot be.
+pub(crate) fn in_codec(codec: Codec, lines: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for line in lines
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+    {
+        let request = Codec::Json
+            .decode_request(line)
+            .expect("a line is a request");
+        codec
+            .encode_request(&request, &mut out)
+            .expect("a request fits");
+    }
+    out
 }

@@ -5,6 +5,7 @@
 //! bench-floor typed DOCUMENTS BYTES        records through serde_json, to standard output
 //! bench-floor land-copy DOCUMENTS BYTES    as `copy`, into a file: the next documents are written while one sync runs
 //! bench-floor land-typed DOCUMENTS BYTES   as `typed`, likewise
+//! bench-floor spool DOCUMENTS BYTES        as `copy`, but all into a file without a name first
 //! bench-floor idle                         the answer to `Open`, and a task for each binding
 //! bench-floor spec                         an answer, whatever is asked
 //! ```
@@ -50,6 +51,7 @@ fn emit(mode: &str, documents: &str, bytes: &str) -> io::Result<()> {
     match mode {
         "copy" => copy(documents, size, &ENVELOPE, Pipe::new()?),
         "typed" => typed(documents, size, &ENVELOPE, Pipe::new()?),
+        "spool" => spool(documents, size),
         "land-copy" => land(|out| copy(documents, size, &BARE, out)),
         "land-typed" => land(|out| typed(documents, size, &BARE, out)),
         _ => Err(io::Error::other(format!(
@@ -141,6 +143,42 @@ impl Out for Pipe {
     fn checkpoint(&mut self, next: u64) -> io::Result<()> {
         const BEFORE: &str = r#"{"checkpoint":{"state":{"updated":{"bindingStateV1":{"documents":{"backfill":{"cutoff":1,"next_page":""#;
         writeln!(self.0, "{BEFORE}{next}\"}}}}}}}},\"mergePatch\":true}}}}}}")
+    }
+}
+
+/// A file that is gone when it is closed, into which all is written before any of it leaves.
+struct Spooled(File);
+
+impl Out for Spooled {
+    fn documents(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
+    fn checkpoint(&mut self, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn spool(documents: u64, size: Size) -> io::Result<()> {
+    let path = std::env::temp_dir().join(format!("bench-floor-{}", std::process::id()));
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(&path)?;
+    std::fs::remove_file(path)?;
+    copy(documents, size, &ENVELOPE, Spooled(file.try_clone()?))?;
+    let mut pipe = Pipe::new()?.0;
+    let mut chunk = vec![0; 256 << 10];
+    let mut at = 0;
+    loop {
+        match file.read_at(&mut chunk, at)? {
+            0 => return Ok(()),
+            n => {
+                pipe.write_all(&chunk[..n])?;
+                at += n as u64;
+            }
+        }
     }
 }
 

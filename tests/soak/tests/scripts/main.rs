@@ -14,7 +14,7 @@ mod script;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use model::{End, Expected, LONG_AGO, Transaction};
+use model::{End, Expected, LONG_AGO, Lane, Transaction};
 use random::Random;
 use run::Seen;
 use script::Script;
@@ -155,7 +155,17 @@ fn compare(expected: &Expected, seen: &Seen) -> Result<(), String> {
         same(&format!("{binding}/setup"), wanted, &came)?;
     }
     let mut came_to_its_end = false;
-    for (stream, lane) in &expected.lanes {
+    // A request does not say whose it is. It is of a function that is inside of an invocation, if there is one.
+    let is_inside = |stream: &String, lane: &Lane| {
+        let came = seen.streams.get(stream).map_or(0, Vec::len);
+        let last = came
+            .checked_sub(1)
+            .and_then(|last| lane.transactions.get(last));
+        last.is_some_and(|last| !last.may_be_last)
+    };
+    let mut lanes: Vec<_> = expected.lanes.iter().collect();
+    lanes.sort_by_key(|(stream, lane)| !is_inside(stream, lane));
+    for (stream, lane) in lanes {
         let mut came = streams.remove(stream).unwrap_or_default();
         if lane.end == End::Requests
             && let Some((binding, _)) = stream.split_once('/')

@@ -62,11 +62,21 @@ fn resource(random: &mut Random, name: &str, names: &[String]) -> Value {
         false => (0..1 + random.below(3)).map(|n| format!("s{n}")).collect(),
     };
     if random.one_in(4) {
-        resource.insert("key".into(), json!(["/_meta/row_id"]));
         let part = by_subtask(&subtasks, || snapshot(random));
         resource.insert("snapshot".into(), part);
-        if random.one_in(2) {
-            resource.insert("tombstone".into(), json!({ "store": "x" }));
+        if !subtasks.is_empty() {
+            // Rows of subtasks are told apart by more than their number.
+            resource.insert("key".into(), json!(["/store", "/_meta/row_id"]));
+            let tombstones = subtasks
+                .iter()
+                .map(|name| (name.clone(), json!({ "store": name })));
+            let tombstones: Map<String, Value> = tombstones.collect();
+            resource.insert("tombstone".into(), json!({ "subtasks": tombstones }));
+        } else {
+            resource.insert("key".into(), json!(["/_meta/row_id"]));
+            if random.one_in(2) {
+                resource.insert("tombstone".into(), json!({ "store": "x" }));
+            }
         }
         return Value::Object(resource);
     }

@@ -1,6 +1,8 @@
 //! A connector of the kit that has its documents in memory, or none at all.
 #![forbid(unsafe_code)]
 
+mod fair;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,6 +40,25 @@ enum Config {
     Idle {
         /// How many.
         bindings: u64,
+        /// How many subtasks each of them has. None for a flat binding.
+        #[serde(default)]
+        subtasks: u64,
+    },
+    /// A document and a checkpoint, again and again, in each of many subtasks.
+    Fair {
+        /// How many.
+        subtasks: usize,
+        /// How many run at once.
+        concurrent: usize,
+        /// For how long.
+        seconds: u64,
+    },
+    /// Documents that are bytes already, and a single checkpoint.
+    Spool {
+        /// How many.
+        documents: u64,
+        /// Of which size.
+        bytes: u64,
     },
 }
 
@@ -61,7 +82,23 @@ impl Connector for FromMemory {
                     move |page, _, emit| typed(Arc::clone(&records), documents, page, emit),
                 )])
             }
-            Config::Idle { bindings } => idle(bindings),
+            Config::Idle { bindings, subtasks } => idle(bindings, subtasks),
+            Config::Fair {
+                subtasks, seconds, ..
+            } => Ok(vec![fair::resource(subtasks, seconds)?]),
+            Config::Spool { documents, bytes } => {
+                let ready = Arc::new(document::ready(Size::from_bytes(bytes)?));
+                Ok(vec![documents_resource()?.backfill(move |_, _, emit| {
+                    spool(Arc::clone(&ready), documents, emit)
+                })])
+            }
+        }
+    }
+
+    fn concurrent_subtasks(&self, config: &Config) -> usize {
+        match *config {
+            Config::Fair { concurrent, .. } => concurrent,
+            _ => 40,
         }
     }
 }
@@ -94,6 +131,15 @@ async fn raw(
     Ok(())
 }
 
+/// Its one checkpoint is the end of the backfill.
+async fn spool(ready: Arc<Vec<Vec<u8>>>, documents: u64, mut emit: Pages) -> FetchResult {
+    let round = ready.iter().cycle();
+    for document in round.take(usize::try_from(documents)?) {
+        emit.raw(document)?;
+    }
+    Ok(())
+}
+
 async fn typed(
     records: Arc<Vec<Order>>,
     documents: u64,
@@ -121,22 +167,26 @@ fn first(page: Option<Page>) -> Result<u64, BoxError> {
     }
 }
 
-/// Says `ready` on standard error once every binding has looked for the first time.
-fn idle(bindings: u64) -> Result<Vec<Resource>, BoxError> {
+/// Says `ready` on standard error once every binding, or every subtask, has looked for the first time.
+fn idle(bindings: u64, subtasks: u64) -> Result<Vec<Resource>, BoxError> {
     let looked = Arc::new(AtomicU64::new(0));
+    let all = bindings * subtasks.max(1);
     let state = Node::parse(r#"{"inc":{"cursor":0}}"#)?;
     let resource = |n| {
         let looked = Arc::clone(&looked);
-        let look = move |_: Cursor, _: Changes| {
-            if looked.fetch_add(1, Ordering::Relaxed) + 1 == bindings {
+        let look = move || {
+            if looked.fetch_add(1, Ordering::Relaxed) + 1 == all {
                 eprintln!("ready");
             }
             async { Ok(()) }
         };
-        Resource::new(format!("resource-{n:05}"))
-            .key(["/id"])
-            .initial_state(state.clone())
-            .incremental(look)
+        let resource = Resource::new(format!("resource-{n:05}")).key(["/id"]);
+        match subtasks {
+            0 => resource
+                .initial_state(state.clone())
+                .incremental(move |_: Cursor, _: Changes| look()),
+            _ => resource.incremental_each(move |_: Arc<str>, _: Cursor, _: Changes| look()),
+        }
     };
     Ok((0..bindings).map(resource).collect())
 }
