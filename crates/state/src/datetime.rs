@@ -274,8 +274,8 @@ fn read(text: &str) -> Result<(Timestamp, Granularity), DateTimeError> {
         + i64::from(hour * 3600 + minute * 60 + second)
         - i64::from(offset_seconds(zone)?);
     let granularity = granularity.ok_or(DateTimeError::TooFine)?;
-    // The last day of the year 9999 is partly beyond every timestamp.
-    let timestamp = Timestamp::new(seconds, nanoseconds).map_err(|_| malformed)?;
+    // The end of the year 9999, by which states say "never", is partly beyond every timestamp, and nothing else is.
+    let timestamp = Timestamp::new(seconds, nanoseconds).unwrap_or(Timestamp::MAX);
     Ok((timestamp, granularity))
 }
 
@@ -344,6 +344,18 @@ fn day_number(year: i32, month: i32, day: i32) -> i32 {
 mod tests {
     use super::*;
     use crate::node::Node;
+
+    #[test]
+    fn the_end_of_the_calendar_is_a_date_time_after_all_others() {
+        let end = DateTime::parse("9999-12-31T23:59:59.999999Z").unwrap();
+        assert_eq!(end.as_str(), "9999-12-31T23:59:59.999999Z");
+        for before in ["9999-12-30T21:59:59Z", "2026-01-01T00:00:00Z"] {
+            let before = DateTime::parse(before).unwrap();
+            assert_eq!(before.compare(&end), Ordering::Less);
+        }
+        let sooner = end.earlier_by(Duration::from_secs(3600)).unwrap();
+        assert_eq!(sooner.compare(&end), Ordering::Less);
+    }
 
     #[test]
     fn a_date_time_without_a_zone_can_be_read_as_utc_and_keeps_its_text() {
