@@ -5,8 +5,8 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use staunch::state::{Chain, Consent};
-use staunch::{BoxError, ConfigUpdate, Connector, Migrating, Resource};
+use staunch::state::{Binding, Chain, Consent};
+use staunch::{BoxError, ConfigUpdate, Connector, Resource};
 
 use crate::latch::Latches;
 use crate::script::Script;
@@ -71,10 +71,10 @@ impl Connector for Scenario {
             .unwrap_or_default()
     }
 
-    fn consents(&self, migrating: &Migrating<'_, Config>) -> Vec<Consent> {
-        let script = migrating.config.script();
-        script
-            .map(|script| migrations::consents(&script.resources, migrating.bindings))
+    fn consents(&self, config: &Config, bindings: &[Binding]) -> Vec<Consent> {
+        config
+            .script()
+            .map(|script| migrations::consents(&script.resources, bindings))
             .unwrap_or_default()
     }
 

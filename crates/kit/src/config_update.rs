@@ -24,14 +24,18 @@ mod encryption;
 mod rotating;
 
 #[cfg(feature = "http")]
-pub use encryption::EncryptionError;
-#[cfg(feature = "http")]
 pub use rotating::Rotating;
 
 /// An endpoint config that is to take the place of the present one.
 ///
 /// It is what the control plane will store, and start the connector with from then on. See
 /// [`Connector::update_config`](crate::Connector::update_config).
+///
+/// ```
+/// let config = serde_json::json!({ "advanced": { "region": "eu" } });
+/// let update = staunch::ConfigUpdate::new("The region is an advanced option now.", config);
+/// assert!(!format!("{update:?}").contains("eu"), "a config may hold secrets");
+/// ```
 #[cfg(feature = "http")]
 #[derive(Clone, PartialEq)]
 pub struct ConfigUpdate {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use staunch_protocol::oauth2::OAuth2;
-use staunch_state::{Chain, Consent};
+use staunch_state::{Binding, Chain, Consent};
 
 use crate::capture::BoxError;
 #[cfg(feature = "http")]
@@ -143,13 +143,35 @@ pub trait Connector: Send + Sync + 'static {
         Chain::new()
     }
 
-    /// What a person has consented to, by name, of what migrations do: that a binding starts over, that a window is read again or missed.
+    /// What whoever wrote the endpoint config has consented to in it: that a binding starts over, that a window is read again or missed.
     ///
-    /// By default nothing: a migration that needs consent is refused when the capture is opened. A connector must not consent by
-    /// itself. It may read consents that a person wrote into the endpoint config, where nobody else can be asked. Each is for one
-    /// kind of effect on one binding, is recorded with the migration, and does not cover what is always a bug.
-    fn consents(&self, migrating: &Migrating<'_, Self::Config>) -> Vec<Consent> {
-        let _ = migrating;
+    /// By default nothing, and a migration that needs consent is refused when the capture is opened. A consent is the word of a person,
+    /// so a connector must not give any by itself: it reads them from a member of its config, where nobody else can be asked. That is
+    /// why it sees neither the state nor what would be done to it; `bindings` says only which state keys there are. Each consent is for
+    /// one kind of effect on one binding. A plan shows those that it needs as given by the endpoint config, the record of the migration
+    /// holds them, and one that nothing needs is of no effect. None covers what is always a bug.
+    ///
+    /// ```
+    /// # use staunch::BoxError;
+    /// use staunch::state::Consent;
+    ///
+    /// #[derive(serde::Deserialize, schemars::JsonSchema)]
+    /// struct Config {
+    ///     /// Consents to what migrations do, as a plan names them: `backfill:orders`.
+    ///     #[serde(default)]
+    ///     allow: Vec<String>,
+    /// }
+    ///
+    /// fn consents(config: &Config) -> Vec<Consent> {
+    ///     // A word that is none allows nothing. `Connector::check` is where to say so.
+    ///     config.allow.iter().filter_map(|word| word.parse().ok()).collect()
+    /// }
+    /// # let config: Config = serde_json::from_str(r#"{ "allow": ["backfill:orders", "yes"] }"#)?;
+    /// # assert_eq!(consents(&config), ["backfill:orders".parse()?]);
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    fn consents(&self, config: &Self::Config, bindings: &[Binding]) -> Vec<Consent> {
+        let _ = (config, bindings);
         Vec::new()
     }
 

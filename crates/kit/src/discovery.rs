@@ -52,7 +52,7 @@ impl Reduction {
     }
 }
 
-/// What discovery tells.
+/// How it is discovered.
 impl Resource {
     /// The schema of its documents is that of `T`. See [`schema`](Self::schema).
     pub fn documents<T: JsonSchema>(self) -> Self {

@@ -58,7 +58,7 @@ pub use capture::{
     Associated, BoxError, Changes, FetchResult, Opening, Pages, Roster, Rows, Subtask, TaskError,
 };
 #[cfg(feature = "http")]
-pub use config_update::{ConfigUpdate, EncryptionError, Rotating};
+pub use config_update::{ConfigUpdate, Rotating};
 pub use connector::Connector;
 pub use discovery::Reduction;
 #[doc(hidden)]

@@ -25,6 +25,22 @@ use crate::http;
 const SHOWN_UPDATE_BYTES: usize = 16 << 10;
 
 /// What a migration sees: everything, before any of it is decoded.
+///
+/// ```
+/// use staunch::state::{Chain, transform};
+/// use staunch::{BoxError, Migrating, Migration};
+///
+/// // As `Connector::migrate_state`: which account it is, of which there was but one, has to be asked.
+/// async fn migrate_state<C>(migrating: &Migrating<'_, C>) -> Result<Migration, BoxError> {
+///     if migrating.state.pointer("/bindingStateV1/orders/inc/cursor").is_none() {
+///         return Ok(Migration::Unchanged); // Nothing is asked for a state that has today's shape.
+///     }
+///     migrating.ask_source()?; // Refused where a plan is made that may not ask.
+///     let account = ask_for_the_account().await?;
+///     Ok(migrating.run(&Chain::new().with(transform::flat_to_keyed(account)))?)
+/// }
+/// # async fn ask_for_the_account() -> Result<String, BoxError> { Ok("a".into()) }
+/// ```
 pub struct Migrating<'a, C> {
     /// The endpoint config.
     pub config: &'a C,
@@ -162,7 +178,7 @@ pub(crate) async fn plan<C: Connector>(
     }
     let terms = Terms {
         declared,
-        consents: connector.consents(migrating),
+        consents: connector.consents(migrating.config, migrating.bindings),
         ..Terms::default()
     };
     let make = match migrating.purpose {
@@ -217,8 +233,7 @@ fn record(
         merge_patch: update.merge_patch,
         update_bytes: update.updated.len() as u64,
         update_digest: digest(&update.updated),
-        // Whatever a plan needs was given, or it would have been refused.
-        consents: plan.missing(&[]).iter().map(Consent::to_string).collect(),
+        consents: plan.given.iter().map(Consent::to_string).collect(),
         update: is_shown(&update.updated).then(|| {
             RawValue::from_string(update.updated.clone()).expect("a state update is valid JSON")
         }),

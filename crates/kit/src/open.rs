@@ -14,14 +14,14 @@
 mod fit;
 mod initialise;
 mod lanes;
+mod request;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use staunch_protocol::flow::CaptureBinding;
-use staunch_protocol::{RawValue, Response, request, response};
-use staunch_state::{Binding, ConnectorState, Node, Object, Part, ResourceState};
+use staunch_protocol::{RawValue, Response, request::Open, response};
+use staunch_state::{ConnectorState, Part, ResourceState};
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -42,6 +42,7 @@ use crate::unary;
 use fit::{check_fit, is_backfilling};
 use initialise::{Beginning, Terms, begin, clear, store};
 pub(crate) use lanes::Lanes;
+use request::{parse_state, resource_configs, state_bindings};
 
 /// A capture that can be opened: all that may fail without a trace has succeeded.
 pub(crate) struct Prepared {
@@ -85,7 +86,7 @@ pub(crate) struct Migrated<C> {
 /// Reads the request, and carries its state into today's shape. Asks the source only if a migration must, and may.
 pub(crate) async fn migrate<C: Connector>(
     connector: &C,
-    open: &mut request::Open,
+    open: &mut Open,
     purpose: Purpose,
     now: Timestamp,
 ) -> Result<Migrated<C::Config>, BoxError> {
@@ -130,7 +131,7 @@ pub(crate) async fn migrate<C: Connector>(
 /// Migrates the state, and sees that every binding has its resource. Writes nothing.
 pub(crate) async fn prepare<C: Connector>(
     connector: &C,
-    mut open: request::Open,
+    mut open: Open,
     now: Timestamp,
 ) -> Result<Prepared, BoxError> {
     let Migrated {
@@ -143,9 +144,11 @@ pub(crate) async fn prepare<C: Connector>(
     // The request may hold megabytes, of which nothing else is needed from here on. Copied, and not taken out of it: the few bytes
     // that stay, strewn over the many, would keep the memory of all from the system.
     let bindings = open.capture.bindings.iter();
-    let places: Vec<(String, Vec<String>)> = bindings
-        .map(|binding| (binding.state_key.clone(), binding.collection.key.clone()))
-        .collect();
+    let places = bindings.map(|binding| Place {
+        state_key: binding.state_key.clone(),
+        key: binding.collection.key.clone(),
+    });
+    let places: Vec<Place> = places.collect();
     drop(open);
     let concurrent_subtasks = connector.concurrent_subtasks(&config);
     let resources = connector.resources(&config).await?;
@@ -153,13 +156,19 @@ pub(crate) async fn prepare<C: Connector>(
     let mut resources = Taken::new(resources, |resource| &resource.name);
     let mut decoded = Taken::new(decoded, |(state_key, _)| state_key);
     let of_bindings = resources.find(configs.iter().map(|config| config.name.as_str()));
-    let states = decoded.find(places.iter().map(|(state_key, _)| state_key.as_str()));
+    let states = decoded.find(places.iter().map(|place| place.state_key.as_str()));
     let requests: BTreeSet<String> = state.backfill_requests().map(str::to_owned).collect();
     let backfills_ended = Arc::new(Notify::new());
+    let capture = Preparing {
+        state: &state,
+        requests: &requests,
+        backfills_ended: &backfills_ended,
+        now,
+    };
     let mut misfit = None;
     let mut bindings = Vec::with_capacity(configs.len());
     let found = of_bindings.into_iter().zip(states);
-    for (((index, config), (state_key, key)), (of_binding, its_state)) in
+    for (((index, config), place), (of_binding, its_state)) in
         (0..).zip(configs).zip(places).zip(found)
     {
         let resource = resources.take(of_binding).ok_or_else(|| {
@@ -169,63 +178,12 @@ pub(crate) async fn prepare<C: Connector>(
             )
         })?;
         let typed = decoded.take(its_state).map(|(_, typed)| typed);
-        let stored = state.binding(&state_key).zip(typed);
-        let is_backfilling = stored
-            .as_ref()
-            .is_some_and(|(_, typed)| is_backfilling(&resource, typed));
-        let terms = Terms {
-            state_key: &state_key,
-            stored,
-            is_requested: requests.contains(&state_key),
-            is_backfilling,
-            schedule: config.schedule,
-            initial: &resource.initial_state,
-            now,
-        };
-        let beginning = begin(terms).map_err(|problem| unusable(&resource, &problem))?;
-        beginning
-            .typed
-            .check_known(&state_key)
-            .map_err(|problem| unusable(&resource, &problem))?;
+        let binding = capture.binding((index, config, place), resource, typed)?;
         if misfit.is_none() {
-            misfit = check_fit(&state_key, &resource, &beginning).err();
+            let state_key = &binding.open.state_key;
+            misfit = check_fit(state_key, &binding.resource, &binding.beginning).err();
         }
-        if config
-            .schedule
-            .is_some_and(|schedule| !schedule.comes_round())
-        {
-            tracing::warn!(
-                binding = config.name,
-                "the schedule never comes round, as no such month has such a day; write a day that there is"
-            );
-        }
-        let since = beginning.typed.last_initialized.as_ref();
-        let due = config
-            .schedule
-            .zip(since)
-            .and_then(|(schedule, since)| schedule.next_after(since.timestamp()));
-        let open = OpenBinding {
-            index,
-            scheduled: due.map(|due| Scheduled::new(&config.name, due, &backfills_ended)),
-            name: config.name,
-            state_key,
-            key: if resource.snapshot.is_some() {
-                key
-            } else {
-                Vec::new()
-            },
-            interval: config.interval.unwrap_or(resource.interval),
-            until: if resource.acknowledgements {
-                Await::Durable
-            } else {
-                Await::Written
-            },
-        };
-        bindings.push(PreparedBinding {
-            open: Arc::new(open),
-            resource,
-            beginning,
-        });
+        bindings.push(binding);
     }
     if planned.is_some()
         && let Some(misfit) = misfit
@@ -240,6 +198,84 @@ pub(crate) async fn prepare<C: Connector>(
         misfit,
         backfills_ended,
     })
+}
+
+/// Where a binding is captured to.
+struct Place {
+    state_key: String,
+    /// The key of its collection.
+    key: Vec<String>,
+}
+
+/// What is decided of each binding on its own depends on this of the capture.
+struct Preparing<'a> {
+    state: &'a ConnectorState,
+    /// State keys of the bindings that are to begin anew.
+    requests: &'a BTreeSet<String>,
+    backfills_ended: &'a Arc<Notify>,
+    now: Timestamp,
+}
+
+impl Preparing<'_> {
+    /// Decides how a binding begins. `typed` is what its state means, if it has any.
+    fn binding(
+        &self,
+        (index, config, place): (u32, ResourceConfig, Place),
+        resource: Resource,
+        typed: Option<ResourceState>,
+    ) -> Result<PreparedBinding, BoxError> {
+        let state_key = &place.state_key;
+        let stored = self.state.binding(state_key).zip(typed);
+        let is_backfilling = stored
+            .as_ref()
+            .is_some_and(|(_, typed)| is_backfilling(&resource, typed));
+        let terms = Terms {
+            state_key,
+            stored,
+            is_requested: self.requests.contains(state_key),
+            is_backfilling,
+            schedule: config.schedule,
+            initial: &resource.initial_state,
+            now: self.now,
+        };
+        let beginning = begin(terms).map_err(|problem| unusable(&resource, &problem))?;
+        beginning
+            .typed
+            .check_known(state_key)
+            .map_err(|problem| unusable(&resource, &problem))?;
+        let is_snapshot = resource.snapshot.is_some();
+        let open = OpenBinding {
+            index,
+            scheduled: self.scheduled(&config, &beginning),
+            name: config.name,
+            state_key: place.state_key,
+            key: is_snapshot.then_some(place.key).unwrap_or_default(),
+            interval: config.interval.unwrap_or(resource.interval),
+            until: match resource.acknowledgements {
+                true => Await::Durable,
+                false => Await::Written,
+            },
+        };
+        Ok(PreparedBinding {
+            open: Arc::new(open),
+            resource,
+            beginning,
+        })
+    }
+
+    /// When the binding's schedule comes round for the first time since it began, if it has one and it does.
+    fn scheduled(&self, config: &ResourceConfig, beginning: &Beginning) -> Option<Arc<Scheduled>> {
+        let schedule = config.schedule?;
+        if !schedule.comes_round() {
+            tracing::warn!(
+                binding = config.name,
+                "the schedule never comes round, as no such month has such a day; write a day that there is"
+            );
+        }
+        let since = beginning.typed.last_initialized.as_ref()?;
+        let due = schedule.next_after(since.timestamp())?;
+        Some(Scheduled::new(&config.name, due, self.backfills_ended))
+    }
 }
 
 impl Prepared {
@@ -372,32 +408,6 @@ impl PreparedBinding {
     }
 }
 
-fn parse_state(json: Box<RawValue>) -> Result<Node, BoxError> {
-    match Node::parse_owned(String::from(Box::<str>::from(json)))? {
-        Node::Null => Ok(Node::Object(Object::new())),
-        state @ Node::Object(_) => Ok(state),
-        Node::Leaf(_) => {
-            Err("the connector state is not an object; restore it from the history".into())
-        }
-    }
-}
-
-/// All bindings' configurations, or all that is wrong with them.
-pub(crate) fn resource_configs(
-    bindings: &[CaptureBinding],
-) -> Result<Vec<ResourceConfig>, BoxError> {
-    let mut problems = Vec::new();
-    let mut configs = Vec::with_capacity(bindings.len());
-    for (index, binding) in bindings.iter().enumerate() {
-        match ResourceConfig::decode(index, binding.resource_config.get()) {
-            Ok(config) => configs.push(config),
-            Err(of_binding) => problems.extend(of_binding),
-        }
-    }
-    unary::refuse(problems)?;
-    Ok(configs)
-}
-
 /// Things that are taken by their names, each once. Where they are is looked up; a map of them would hold them a second time.
 struct Taken<T> {
     things: Vec<Option<T>>,
@@ -422,50 +432,6 @@ impl<T> Taken<T> {
     fn take(&mut self, at: Option<usize>) -> Option<T> {
         self.things[at?].take()
     }
-}
-
-/// What migrations see: the bindings of the capture, those which are disabled, and the state keys which have no binding at all.
-fn state_bindings(
-    active: &[CaptureBinding],
-    inactive: &[CaptureBinding],
-    state: &Node,
-) -> Result<Vec<Binding>, BoxError> {
-    let mut bindings = Vec::with_capacity(active.len() + inactive.len());
-    let mut seen = BTreeSet::new();
-    let all = active
-        .iter()
-        .map(|binding| (binding, true))
-        .chain(inactive.iter().map(|binding| (binding, false)));
-    for (binding, is_active) in all {
-        let is_new = seen.insert(binding.state_key.clone());
-        if !is_new && is_active {
-            return Err(format!(
-                "two bindings have the state key `{}`; give one another resource",
-                binding.state_key
-            )
-            .into());
-        }
-        if is_new {
-            let resource = Some(Node::parse(binding.resource_config.get())?);
-            bindings.push(Binding {
-                state_key: binding.state_key.clone(),
-                resource,
-                is_active,
-            });
-        }
-    }
-    let states = state.pointer("/bindingStateV1").and_then(Node::as_object);
-    let with_state = states
-        .into_iter()
-        .flat_map(Object::iter)
-        .filter(|(_, state)| !state.is_null());
-    let orphans = with_state.filter(|(state_key, _)| !seen.contains(*state_key));
-    bindings.extend(orphans.map(|(state_key, _)| Binding {
-        state_key: state_key.to_owned(),
-        resource: None,
-        is_active: false,
-    }));
-    Ok(bindings)
 }
 
 fn subtasks<T>(part: &Part<T>) -> BTreeSet<String> {

@@ -95,6 +95,7 @@ impl<F: Clone> Functions<F> {
     }
 }
 
+/// What it is.
 impl Resource {
     /// A resource of this name, which is also its path.
     ///
@@ -151,6 +152,22 @@ impl Resource {
         self
     }
 
+    /// Runs while the binding opens: after its state is migrated and initialised, and before any of its functions. See [`Opening`].
+    /// An error ends the capture.
+    pub fn on_open<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: FnOnce(Opening) -> Fut + Send + 'static,
+        Fut: Future<Output = FetchResult> + Send + 'static,
+    {
+        self.on_open = Some(Box::new(move |opening| {
+            Box::pin(hook(opening)) as OnOpenFuture
+        }));
+        self
+    }
+}
+
+/// What changed since a cursor, again and again.
+impl Resource {
     /// Captures what changed since a cursor. See [`Changes`].
     pub fn incremental<F, Fut>(mut self, fetch: F) -> Self
     where
@@ -184,7 +201,10 @@ impl Resource {
         })));
         self
     }
+}
 
+/// What exists already, once.
+impl Resource {
     /// Captures what exists already. See [`Pages`].
     pub fn backfill<F, Fut>(mut self, fetch: F) -> Self
     where
@@ -218,7 +238,10 @@ impl Resource {
         })));
         self
     }
+}
 
+/// The whole of it, each time.
+impl Resource {
     /// Captures the whole resource, each time. See [`Rows`].
     pub fn snapshot<F, Fut>(mut self, fetch: F) -> Self
     where
@@ -239,16 +262,6 @@ impl Resource {
         self
     }
 
-    /// Finds subtasks that come to be while the capture runs. See [`Roster`].
-    pub fn roster<F, Fut>(mut self, fetch: F) -> Self
-    where
-        F: Fn(Roster) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = FetchResult> + Send + 'static,
-    {
-        self.roster = Some(Arc::new(move |emit| Box::pin(fetch(emit)) as FetchFuture));
-        self
-    }
-
     /// The members which a deletion of a snapshot has besides `_meta/op` and `_meta/row_id`: those that the collection key needs. They
     /// may be members of `_meta`, too.
     pub fn tombstone(mut self, members: Map<String, Value>) -> Self {
@@ -264,17 +277,17 @@ impl Resource {
         self.tombstones.insert(subtask.to_owned(), members);
         self
     }
+}
 
-    /// Runs while the binding opens: after its state is migrated and initialised, and before any of its functions. See [`Opening`].
-    /// An error ends the capture.
-    pub fn on_open<F, Fut>(mut self, hook: F) -> Self
+/// Subtasks that nobody knows beforehand.
+impl Resource {
+    /// Finds subtasks that come to be while the capture runs. See [`Roster`].
+    pub fn roster<F, Fut>(mut self, fetch: F) -> Self
     where
-        F: FnOnce(Opening) -> Fut + Send + 'static,
+        F: Fn(Roster) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = FetchResult> + Send + 'static,
     {
-        self.on_open = Some(Box::new(move |opening| {
-            Box::pin(hook(opening)) as OnOpenFuture
-        }));
+        self.roster = Some(Arc::new(move |emit| Box::pin(fetch(emit)) as FetchFuture));
         self
     }
 }

@@ -118,6 +118,29 @@ fn stdout() -> std::io::Result<Box<dyn Write + Send>> {
 
 /// Serves requests from `input` until there are no more, in newline JSON.
 ///
+/// For a harness that has the connector in its own process; a connector's program calls [`main`].
+///
+/// ```
+/// use std::io::{BufRead, BufReader};
+/// # use staunch::{BoxError, Connector, Resource};
+/// # struct Nothing;
+/// # #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// # struct Config {}
+/// # impl Connector for Nothing {
+/// #     type Config = Config;
+/// #     const DOCUMENTATION_URL: &'static str = "https://example.com/nothing";
+/// #     async fn resources(&self, _: &Config) -> Result<Vec<Resource>, BoxError> { Ok(Vec::new()) }
+/// # }
+///
+/// let requests = "{\"spec\":{}}\n".as_bytes();
+/// let (answers, out) = std::io::pipe()?;
+/// let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// runtime.block_on(staunch::serve(&Nothing, requests, Box::new(out)))?;
+/// let answer = BufReader::new(answers).lines().next().ok_or("there is an answer")??;
+/// assert!(answer.starts_with("{\"spec\":{\"protocol\":"));
+/// # Ok::<(), BoxError>(())
+/// ```
+///
 /// # Errors
 /// The first thing that went wrong. What was written until then is whole: no half message, no half sequence.
 pub async fn serve(

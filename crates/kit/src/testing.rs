@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::output::Sequence;
 use crate::requests::{RequestError, Requests};
+use crate::resource_config::ResourceConfig;
 use crate::serve::{Served, serve_as};
 use crate::stop::{Limits, Signal};
 use crate::transactor::Transactor;
@@ -47,7 +48,7 @@ pub(crate) struct Capture {
 }
 
 impl Capture {
-    /// Opens a capture of all resources, whose names are their state keys, with these states.
+    /// Opens a capture of all resources, configured as discovery proposes, with these states. Their names are their state keys.
     pub(crate) async fn open(
         states: Value,
         resources: impl Fn() -> Vec<Resource> + Send + Sync + 'static,
@@ -56,12 +57,12 @@ impl Capture {
             resources: Box::new(resources),
             concurrent_subtasks: crate::slots::DEFAULT_SLOTS,
         };
-        let names = (connector.resources)()
-            .into_iter()
-            .map(|resource| resource.name);
-        let bindings: Vec<_> = names
-            .map(|name| json!({"resourceConfig": {"name": name}, "stateKey": name, "collection": {"name": name, "key": ["/id"], "writeSchema": {}}}))
-            .collect();
+        let bindings = (connector.resources)().into_iter().map(|resource| {
+            let name = &resource.name;
+            let config = ResourceConfig::discovered(name, resource.interval, &resource.schedule);
+            json!({"resourceConfig": config, "stateKey": name, "collection": {"name": name, "key": resource.key, "writeSchema": {}}})
+        });
+        let bindings: Vec<_> = bindings.collect();
         let (sender, requests) = mpsc::channel(64);
         let (signals, receiver) = mpsc::channel(8);
         let lines = Arc::default();
@@ -110,16 +111,21 @@ impl Capture {
         (outcome, begin.elapsed().as_secs())
     }
 
-    /// The updates of all checkpoints so far, but for those which stamp a state.
+    /// The updates of all checkpoints so far, but for those with which bindings begin.
     pub(crate) fn updates(&self) -> Vec<Value> {
+        let mut updates = self.all_updates();
+        updates.retain(|update| !update.to_string().contains("last_initialized"));
+        updates
+    }
+
+    /// The updates of all checkpoints so far.
+    pub(crate) fn all_updates(&self) -> Vec<Value> {
         let lines = self.lines.lock().unwrap();
         let updates = lines.iter().filter_map(|line| {
             let update = line.pointer("/checkpoint/state/updated/bindingStateV1")?;
             Some(update.clone())
         });
-        updates
-            .filter(|update| !update.to_string().contains("last_initialized"))
-            .collect()
+        updates.collect()
     }
 }
 

@@ -221,6 +221,26 @@ fn what_a_person_consented_to_in_the_config_is_recorded_and_is_refused_where_nob
 }
 
 #[test]
+fn a_plan_shows_what_the_config_consents_to_and_what_still_needs_consent() {
+    let state = r#"{"bindingStateV1":{"a":{"inc":{"main":{"cursor":7}},"old":true}}}"#;
+    for (allow, given) in [
+        (json!([]), json!([])),
+        (json!(["skip:another", "yes"]), json!([])),
+        (
+            json!(["backfill:a"]),
+            json!([{ "kind": "backfill", "stateKey": "a" }]),
+        ),
+    ] {
+        let config = json!({ "chain": "restarts", "allow": allow });
+        let ended = Process::run(&["plan"], &open_with(config, &[binding("a")], state));
+        assert_eq!((ended.code, ended.lines.len()), (Some(0), 1), "{ended:?}");
+        let plan: Value = serde_json::from_str(&ended.lines[0]).unwrap();
+        let needs = json!([{ "kind": "backfill", "stateKey": "a" }]);
+        assert_eq!((&plan["needs"], &plan["given"]), (&needs, &given));
+    }
+}
+
+#[test]
 fn a_hook_that_is_no_chain_names_its_own_steps() {
     let ended = opened("hand", &[], r#"{"old":1,"bindingStateV1":{}}"#);
     let step = json!({"name": "by-hand", "checksum": null, "bindings": 0});

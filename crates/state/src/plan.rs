@@ -118,6 +118,8 @@ pub struct Plan {
     /// The one checkpoint that makes the change, as it goes over the wire: a merge patch, or a replacement where a migration declares
     /// that. `None` when nothing changes.
     pub update: Option<WireUpdate>,
+    /// Those of the consents that it needs that were given when it was made: what a connector plans has those of its endpoint config.
+    pub given: Vec<Consent>,
     /// Bytes of the state before.
     pub before_bytes: usize,
     /// Bytes of the state after.
@@ -165,7 +167,7 @@ pub fn plan(
     terms: &Terms,
 ) -> Result<Plan, Refused> {
     let plan = survey(before, after, bindings, migrated, terms)?;
-    let needed = plan.missing(&terms.consents);
+    let needed = plan.missing(&[]);
     if needed.is_empty() {
         Ok(plan)
     } else {
@@ -196,8 +198,9 @@ pub fn survey(
     let is_replacement = update.as_ref().is_some_and(|update| {
         is_replacement(migrated, declared) || update.merge_patch && update.updated == "{}"
     });
-    let plan = Plan {
+    let mut plan = Plan {
         groups,
+        given: Vec::new(),
         steps: planned_steps(migrated, declared),
         update: if is_replacement {
             let replacement = StateUpdate::replace(after.clone());
@@ -209,6 +212,9 @@ pub fn survey(
         after_bytes: after.serialized_len(),
     };
     plan.check_size(&terms.budget)?;
+    plan.given = plan.needed();
+    let consents: HashSet<&Consent> = terms.consents.iter().collect();
+    plan.given.retain(|consent| consents.contains(consent));
     Ok(plan)
 }
 
@@ -304,21 +310,23 @@ impl Plan {
             .find(|(_, binding)| *binding.state_key == *state_key)
     }
 
-    /// Every consent that it needs.
+    /// Every consent that it needs, given or not.
     pub fn needed(&self) -> Vec<Consent> {
-        self.missing(&[])
-    }
-
-    /// The consents that it needs and that are not among these.
-    pub fn missing(&self, given: &[Consent]) -> Vec<Consent> {
-        let given: HashSet<&Consent> = given.iter().collect();
         let needed = self.bindings().filter_map(|(group, binding)| {
             Some(Consent {
                 kind: group.needs?,
                 state_key: binding.state_key.to_string(),
             })
         });
-        needed.filter(|consent| !given.contains(consent)).collect()
+        needed.collect()
+    }
+
+    /// The consents that it needs, and that neither were [given](Self::given) when it was made nor are among these.
+    pub fn missing(&self, allowed: &[Consent]) -> Vec<Consent> {
+        let given: HashSet<&Consent> = self.given.iter().chain(allowed).collect();
+        let mut needed = self.needed();
+        needed.retain(|consent| !given.contains(consent));
+        needed
     }
 }
 
@@ -338,10 +346,11 @@ impl Serialize for Plan {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let update = self.update.as_ref().map_or("{}", |update| &update.updated);
         let update: &RawValue = serde_json::from_str(update).map_err(S::Error::custom)?;
-        let mut plan = serializer.serialize_struct("Plan", 8)?;
+        let mut plan = serializer.serialize_struct("Plan", 9)?;
         plan.serialize_field("groups", &self.groups)?;
         plan.serialize_field("steps", &self.steps)?;
         plan.serialize_field("needs", &self.needed())?;
+        plan.serialize_field("given", &self.given)?;
         plan.serialize_field("update", update)?;
         plan.serialize_field("mergePatch", &!self.is_replacement())?;
         plan.serialize_field("updateBytes", &self.update_bytes())?;

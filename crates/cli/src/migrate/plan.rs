@@ -40,8 +40,12 @@ struct PlanReport {
 
 /// What a plan needs a person's word for.
 #[derive(Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Consents {
+    /// On the command line.
     given: Vec<Consent>,
+    /// By whoever wrote the endpoint config. They alone count when the capture is opened.
+    given_by_config: Vec<Consent>,
     missing: Vec<Consent>,
     /// Whether the person gave any.
     #[serde(skip)]
@@ -66,18 +70,22 @@ impl Consents {
             );
             return Err(Failure::new("consent.not_needed", message));
         }
-        let (given, missing) = needed
+        let (given, _) = needed
             .into_iter()
             .partition(|consent| given.contains(consent));
         Ok(Self {
             given,
-            missing,
+            given_by_config: plan.given.clone(),
+            missing: plan.missing(allowed),
             are_told: !allowed.is_empty(),
         })
     }
 
-    fn are_needed(&self) -> bool {
-        !(self.given.is_empty() && self.missing.is_empty())
+    /// Whether opening the capture with this config would be refused.
+    fn are_needed_to_run(&self) -> bool {
+        let by_config = &self.given_by_config;
+        let mut others = self.given.iter().chain(&self.missing);
+        others.any(|consent| !by_config.contains(consent))
     }
 
     fn text(&self, glyphs: &Glyphs) -> String {
@@ -129,7 +137,7 @@ pub(crate) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
     if !is_stored || report.plan.is_none() {
         return Ok(exit);
     }
-    if report.consents.are_needed() {
+    if report.consents.are_needed_to_run() {
         context
             .output
             .note("`staunch run` refuses it: it needs consent.");

@@ -385,8 +385,44 @@ fn consents_are_given_by_name_and_what_is_missing_is_shown() {
         typed["result"]["consents"],
         json!({
             "given": [{"kind": "rewind", "stateKey": "orders"}],
+            "givenByConfig": [],
             "missing": [{"kind": "backfill", "stateKey": "refunds"}],
         })
+    );
+}
+
+#[test]
+fn a_consent_of_the_endpoint_config_is_shown_as_given_there() {
+    let shop = Shop::that(CAPTURES);
+    let given = |consents: Value| {
+        demanding(&shop);
+        let mut plan: Value = serde_json::from_str(&shop.read("answer")).unwrap();
+        plan["given"] = consents;
+        answers(&shop, &plan.to_string());
+    };
+    let backfill = json!({ "kind": "backfill", "stateKey": "refunds" });
+    let rewind = json!({ "kind": "rewind", "stateKey": "orders" });
+    given(json!([backfill]));
+    let typed = shop.staunch("migrate plan --exit-code");
+    assert_eq!(typed.code, Some(6), "{typed:?}");
+    let shown = "given   backfill:refunds, by the endpoint config\n";
+    assert!(typed.stdout.contains(shown), "{typed:?}");
+    assert!(
+        typed.stderr.contains("`staunch run` refuses it"),
+        "{typed:?}"
+    );
+    let typed = shop.staunch("migrate plan --allow rewind:orders --json");
+    assert_eq!(
+        typed.json()["result"]["consents"],
+        json!({ "given": [rewind], "givenByConfig": [backfill], "missing": [] })
+    );
+
+    given(json!([backfill, rewind]));
+    let typed = shop.staunch("migrate plan --exit-code");
+    assert_eq!(typed.code, Some(5), "{typed:?}");
+    assert!(
+        !typed.stderr.contains("refuses"),
+        "as it would not: {typed:?}"
     );
 }
 

@@ -47,7 +47,7 @@ impl Opening {
     /// Every object in it that lists its properties is closed (`additionalProperties: false`).
     ///
     /// # Errors
-    /// When it is no schema, or cannot be spooled.
+    /// When it can be the schema of no document, or cannot be spooled.
     pub fn sourced_schema(&mut self, schema: &Value) -> Result<(), TaskError> {
         let this = &mut *self.0;
         this.lane.sourced_schema(this.lane.binding.index, schema)?;

@@ -14,9 +14,46 @@ use crate::tasks::{Activity, Strategy};
 ///
 /// It is invoked when the binding opens, before any of its other functions, and then at each interval. Every subtask that the
 /// state has is known, also those which the source has no more: what they captured stays captured.
+///
+/// ```
+/// use std::sync::Arc;
+/// use staunch::{Changes, Cursor, FetchResult, Resource, Roster, Subtask};
+///
+/// async fn find_stores(mut emit: Roster) -> FetchResult {
+///     for store in ["berlin", "paris"] {
+///         if !emit.is_known(store) {
+///             let cursor = Cursor::integer(0); // From the beginning: there is nothing to backfill.
+///             emit.begin(store, Subtask { cursor, backfill: None }).await?;
+///         }
+///     }
+///     Ok(())
+/// }
+///
+/// async fn fetch_orders(store: Arc<str>, since: Cursor, mut emit: Changes) -> FetchResult {
+///     // …
+///     # let _ = (store, since, &mut emit);
+///     Ok(())
+/// }
+///
+/// let orders = Resource::new("orders")
+///     .key(["/store", "/id"])
+///     .roster(find_stores)
+///     .incremental_each(fetch_orders);
+/// # let _ = orders;
+/// ```
 pub struct Roster(Loan<RosterLane>);
 
 /// The state with which a subtask begins.
+///
+/// ```
+/// use staunch::{Cursor, Page, Subtask};
+///
+/// let cursor = Cursor::integer(70);
+/// let anew = Subtask { cursor: cursor.clone(), backfill: None }; // Only what comes after the cursor.
+/// let whole = Subtask { cursor: cursor.clone(), backfill: Some(None) }; // And all that is up to it.
+/// let rest = Subtask { cursor, backfill: Some(Some(Page::Integer(3))) }; // And that from the third page on.
+/// # let _ = (anew, whole, rest);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Subtask {
     /// From where it reads incrementally. Also the cutoff of its backfill.

@@ -80,7 +80,7 @@ impl Rows {
     /// Every object in it that lists its properties is closed (`additionalProperties: false`).
     ///
     /// # Errors
-    /// When it cannot be spooled.
+    /// When it can be the schema of no document, or cannot be spooled.
     pub fn sourced_schema(&mut self, schema: &Value) -> Result<(), TaskError> {
         let lane = &mut self.0.lane;
         lane.sourced_schema(lane.binding.index, schema)

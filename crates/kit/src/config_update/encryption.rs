@@ -27,7 +27,7 @@ const PAUSES: [Duration; 3] = [
 #[error(
     "the updated endpoint config could not be encrypted: {problem}; see that the service which `{URL_VARIABLE}` names can be reached, and open the capture again"
 )]
-pub struct EncryptionError {
+pub(super) struct EncryptionError {
     problem: String,
 }
 

@@ -8,6 +8,30 @@ use crate::auth::{RotateError, RotatingOAuth2};
 use crate::http::Client;
 
 /// What [`Connector::rotate_tokens`](crate::Connector::rotate_tokens) sees.
+///
+/// Credentials that are not OAuth2 are rotated by hand: ask the provider, and answer with the whole new config.
+///
+/// ```
+/// use jiff::ToSpan;
+/// use staunch::{BoxError, ConfigUpdate, Rotating};
+///
+/// #[derive(serde::Deserialize)]
+/// struct Config {
+///     key_expires_at: jiff::Timestamp,
+/// }
+///
+/// async fn rotate(rotating: &Rotating<'_, Config>) -> Result<Option<ConfigUpdate>, BoxError> {
+///     if rotating.config.key_expires_at > rotating.now() + 1.hour() {
+///         return Ok(None);
+///     }
+///     let answer = rotating.http().post("https://example.com/keys").send().await?;
+///     let key: serde_json::Value = answer.json()?;
+///     let mut config = rotating.json.clone();
+///     config["key"] = key["key"].clone();
+///     config["key_expires_at"] = key["expires_at"].clone();
+///     Ok(Some(ConfigUpdate::new("Rotating the API key in the endpoint config.", config)))
+/// }
+/// ```
 pub struct Rotating<'a, C> {
     /// The endpoint config, decoded.
     pub config: &'a C,

@@ -59,19 +59,41 @@ impl Lanes {
         {
             return Err(wrong(pointer, problem));
         }
-        let new_lane = |subtask: Option<&str>| Lane::new(session, open, subtask.map(Arc::from));
-        let mut children = Vec::new();
+        self.check_rows(open)?;
+        let (mut children, running) = self.backfills(session, open, state);
+        for (subtask, fetch, entry) in functions_of(incremental, &state.inc) {
+            let Some(Incremental { cursor }) = entry else {
+                return Err(wrong("/inc".to_owned(), NO_CURSOR));
+            };
+            let flag = running.get(&subtask).map(Arc::clone).unwrap_or_default();
+            let lane = IncrementalLane::new(
+                Lane::new(session, open, subtask.map(Arc::from)),
+                fetch,
+                cursor.clone(),
+                self.backfill_start(subtask, flag),
+            );
+            let name = task_name(open, subtask, "incremental");
+            children.push(Child::new(name, lane.run()));
+        }
+        children.extend(self.snapshots(session, open, state)?);
+        Ok(children)
+    }
 
-        let of_inc = functions_of(self.incremental.as_ref(), &state.inc);
-        let of_backfill = functions_of(self.backfill.as_ref(), &state.backfill);
-        let of_snapshot = functions_of(self.snapshot.as_ref(), &state.snapshot);
-        let mut running: HashMap<Option<&str>, Arc<AtomicBool>> = HashMap::new();
-        for (subtask, fetch, entry) in of_backfill {
+    /// The backfills that a state has, and whether each is running, by its subtask.
+    fn backfills<'a>(
+        &'a self,
+        session: &Arc<Session>,
+        open: &Arc<OpenBinding>,
+        state: &'a ResourceState,
+    ) -> (Vec<Child>, HashMap<Option<&'a str>, Arc<AtomicBool>>) {
+        let mut children = Vec::new();
+        let mut running = HashMap::new();
+        for (subtask, fetch, entry) in functions_of(self.backfill.as_ref(), &state.backfill) {
             let Some(entry) = entry else { continue }; // Complete, or never begun.
             let flag = Arc::new(AtomicBool::new(true));
             running.insert(subtask, Arc::clone(&flag));
             let lane = BackfillLane::new(
-                new_lane(subtask),
+                Lane::new(session, open, subtask.map(Arc::from)),
                 fetch,
                 (entry.cutoff.clone(), entry.next_page.clone()),
                 flag,
@@ -79,25 +101,18 @@ impl Lanes {
             );
             children.push(Child::new(task_name(open, subtask, "backfill"), lane.run()));
         }
-        for (subtask, fetch, entry) in of_inc {
-            let Some(Incremental { cursor }) = entry else {
-                return Err(wrong("/inc".to_owned(), NO_CURSOR));
-            };
-            let flag = running.get(&subtask).map(Arc::clone).unwrap_or_default();
-            let lane = IncrementalLane::new(
-                new_lane(subtask),
-                fetch,
-                cursor.clone(),
-                self.backfill_start(subtask, flag),
-            );
-            children.push(Child::new(
-                task_name(open, subtask, "incremental"),
-                lane.run(),
-            ));
-        }
-        self.check_rows(open)?;
-        for (subtask, fetch, entry) in of_snapshot {
-            let lane = new_lane(subtask);
+        (children, running)
+    }
+
+    fn snapshots(
+        &self,
+        session: &Arc<Session>,
+        open: &Arc<OpenBinding>,
+        state: &ResourceState,
+    ) -> Result<Vec<Child>, TaskError> {
+        let mut children = Vec::new();
+        for (subtask, fetch, entry) in functions_of(self.snapshot.as_ref(), &state.snapshot) {
+            let lane = Lane::new(session, open, subtask.map(Arc::from));
             let tombstone = self.tombstone(subtask);
             if let Some(pointer) = missing(&tombstone, &open.key) {
                 return Err(TaskError::TombstoneIncomplete {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use staunch::state::transform::{custom, custom_whole, flat_to_keyed, reset};
-use staunch::state::{Applied, Chain, Consent, Declared, Effects, Leaf, MigrationError, Node};
+use staunch::state::{
+    Applied, Binding, Chain, Consent, Declared, Effects, Leaf, MigrationError, Node,
+};
 use staunch::{BoxError, Changes, Connector, Cursor, FetchResult, Migrating, Migration, Resource};
 
 fn main() -> ExitCode {
@@ -204,8 +206,8 @@ impl Connector for Processed {
         config.chain.chain()
     }
 
-    fn consents(&self, migrating: &Migrating<'_, Config>) -> Vec<Consent> {
-        let allowed = migrating.config.allow.iter();
+    fn consents(&self, config: &Config, _: &[Binding]) -> Vec<Consent> {
+        let allowed = config.allow.iter();
         allowed.filter_map(|text| text.parse().ok()).collect()
     }
 

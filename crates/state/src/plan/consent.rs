@@ -28,7 +28,7 @@ pub enum ConsentKind {
 /// assert_eq!((consent.kind, consent.state_key.as_str()), (ConsentKind::Rewind, "acme/payouts"));
 /// # Ok::<(), staunch_state::ConsentError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Consent {
     /// What to.

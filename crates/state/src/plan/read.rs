@@ -3,7 +3,7 @@
 use serde::de::{Deserialize, Deserializer, Error};
 use serde_json::value::RawValue;
 
-use super::{Group, Plan, PlannedStep};
+use super::{Consent, Group, Plan, PlannedStep};
 use crate::update::{StateUpdate, WireUpdate};
 
 impl<'de> Deserialize<'de> for Plan {
@@ -15,6 +15,8 @@ impl<'de> Deserialize<'de> for Plan {
             steps: Vec<PlannedStep>,
             update: Box<RawValue>,
             merge_patch: bool,
+            #[serde(default)] // Releases that had no consents of their own have none to tell.
+            given: Vec<Consent>,
             before_bytes: usize,
             after_bytes: usize,
         }
@@ -29,6 +31,7 @@ impl<'de> Deserialize<'de> for Plan {
                 updated,
                 merge_patch: members.merge_patch,
             }),
+            given: members.given,
             before_bytes: members.before_bytes,
             after_bytes: members.after_bytes,
         })

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::cursors::{Distance, Moves};
 use super::example::{Example, Sign};
-use super::{BindingPlan, Group, Outcome, Plan, WHOLE_STATE};
+use super::{BindingPlan, Consent, Group, Outcome, Plan, WHOLE_STATE};
 use crate::model::part::{PARTS, PartShape};
 use crate::node::{Node, Object};
 
@@ -241,7 +241,7 @@ impl Writer<'_, '_> {
             .chunk_by(|one, next| one.outcome == next.outcome)
         {
             for group in outcome.iter().take(SHOWN_GROUPS) {
-                self.group(group)?;
+                self.group(group, &plan.given)?;
             }
             let hidden = outcome.get(SHOWN_GROUPS..).unwrap_or_default();
             if let Some(first) = hidden.first() {
@@ -286,7 +286,7 @@ impl Writer<'_, '_> {
         )
     }
 
-    fn group(&mut self, group: &Group) -> fmt::Result {
+    fn group(&mut self, group: &Group, given: &[Consent]) -> fmt::Result {
         let Some(first) = group.bindings.first() else {
             return Ok(());
         };
@@ -335,23 +335,40 @@ impl Writer<'_, '_> {
                 Tone::Plain,
             )?;
         }
-        if let Some(kind) = group.needs {
-            let keys = group.bindings.iter().take(NAMED_BINDINGS);
-            let allowed: Vec<String> = keys
-                .map(|binding| format!("--allow {kind}:{}", binding.state_key))
-                .collect();
-            let more = if group.bindings.len() > NAMED_BINDINGS {
-                " and so on"
-            } else {
-                ""
-            };
-            self.line(
-                ("  needs", Tone::Faint),
-                &format!("{}{more}", allowed.join(" ")),
-                Tone::Bad,
-            )?;
-        }
+        self.consents(group, given)?;
         writeln!(self.f)
+    }
+
+    /// What a group needs a person's word for: what still has to be said, and what the endpoint config says already.
+    fn consents(&mut self, group: &Group, given: &[Consent]) -> fmt::Result {
+        let Some(kind) = group.needs else {
+            return Ok(());
+        };
+        let is_given = |binding: &&BindingPlan| {
+            given
+                .iter()
+                .any(|consent| consent.kind == kind && *consent.state_key == *binding.state_key)
+        };
+        let (given, missing): (Vec<_>, Vec<_>) = group.bindings.iter().partition(is_given);
+        let listed = |bindings: &[&BindingPlan], flag: &str| {
+            let named = bindings.iter().take(NAMED_BINDINGS);
+            let mut words: Vec<String> = named
+                .map(|binding| format!("{flag}{kind}:{}", binding.state_key))
+                .collect();
+            if bindings.len() > NAMED_BINDINGS {
+                words.push("and so on".to_owned());
+            }
+            words.join(" ")
+        };
+        if !missing.is_empty() {
+            let words = listed(&missing, "--allow ");
+            self.line(("  needs", Tone::Faint), &words, Tone::Bad)?;
+        }
+        if !given.is_empty() {
+            let words = format!("{}, by the endpoint config", listed(&given, ""));
+            self.line(("  given", Tone::Faint), &words, Tone::Careful)?;
+        }
+        Ok(())
     }
 
     fn names(&mut self, group: &Group) -> fmt::Result {

@@ -409,6 +409,37 @@ fn consent_is_named_per_kind_and_binding() {
 }
 
 #[test]
+fn a_plan_says_which_of_the_consents_it_needs_were_given_before_it_was_made() {
+    let before = node(r#"{"bindingStateV1":{"a":{"inc":{"cursor":5}},"b":{"inc":{"cursor":5}}}}"#);
+    let after = node(r#"{"bindingStateV1":{"a":{"inc":{"cursor":4}},"b":{"inc":{"cursor":4}}}}"#);
+    let terms = Terms {
+        consents: ["rewind:b", "skip:a"]
+            .map(|text| text.parse().unwrap())
+            .into(),
+        ..Terms::default()
+    };
+    let plan = survey(&before, &after, &[], &[], &terms).unwrap();
+    let named =
+        |consents: Vec<Consent>| consents.iter().map(Consent::to_string).collect::<Vec<_>>();
+    assert_eq!(named(plan.needed()), ["rewind:a", "rewind:b"]);
+    assert_eq!(
+        named(plan.given.clone()),
+        ["rewind:b"],
+        "what nothing needs is of no effect"
+    );
+    assert_eq!(named(plan.missing(&[])), ["rewind:a"]);
+    assert!(plan.missing(&["rewind:a".parse().unwrap()]).is_empty());
+    let text = plan.to_string();
+    assert!(text.contains("needs   --allow rewind:a\n"), "{text}");
+    assert!(
+        text.contains("given   rewind:b, by the endpoint config\n"),
+        "{text}"
+    );
+    let read: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
+    assert_eq!(read, plan);
+}
+
+#[test]
 fn what_is_too_large_or_too_deep_is_refused() {
     let (before, after) = (
         state_of(r#"{"inc":{"cursor":1}}"#),
