@@ -249,7 +249,7 @@ impl Preparing<'_> {
             scheduled: self.scheduled(&config, &beginning),
             name: config.name,
             state_key: place.state_key,
-            key: is_snapshot.then_some(place.key).unwrap_or_default(),
+            key: if is_snapshot { place.key } else { Vec::new() },
             interval: config.interval.unwrap_or(resource.interval),
             until: match resource.acknowledgements {
                 true => Await::Durable,
