@@ -28,7 +28,9 @@
 //! }
 //! ```
 
+mod credentials;
 mod error;
+mod limit;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -44,8 +46,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::config;
+pub use credentials::{Authorization, BoxFuture, Credentials};
 use error::Secrets;
 pub use error::{Asked, HttpError};
+pub use limit::{Hints, Limiter, Outcome, Permit};
 
 /// Bytes that an answer's body may have.
 pub const MAX_BODY_BYTES: usize = 64 << 20;

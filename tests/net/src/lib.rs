@@ -1,0 +1,2 @@
+//! Servers on loopback that misbehave on request, and what the kit makes of them.
+#![forbid(unsafe_code)]
