@@ -26,6 +26,8 @@ mod clock;
 mod config;
 mod config_update;
 mod connector;
+#[cfg(any(feature = "http", feature = "stream", feature = "webhook"))]
+mod decode;
 mod discovery;
 mod document;
 #[cfg(feature = "http")]

@@ -14,6 +14,25 @@ pub struct Hints {
     pub retry_after: Option<Duration>,
 }
 
+impl Hints {
+    /// What the headers of an answer say.
+    pub fn of(headers: &reqwest::header::HeaderMap, _now: jiff::Timestamp) -> Self {
+        let after = headers.get(reqwest::header::RETRY_AFTER);
+        let seconds = after.and_then(|after| after.to_str().ok()?.parse().ok());
+        Self {
+            retry_after: seconds.map(Duration::from_secs),
+        }
+    }
+
+    /// These, and where they say nothing the others.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            retry_after: self.retry_after.or(other.retry_after),
+        }
+    }
+}
+
 /// How a request went.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
