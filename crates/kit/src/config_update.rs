@@ -109,7 +109,7 @@ pub(crate) async fn current<C: Connector>(
         }
         return Ok(config); // A look posts nothing, and spends no token.
     }
-    let client = crate::http::Client::new();
+    let client = crate::http::Client::of_opening();
     let rotating = Rotating {
         config: &config,
         json: &json,

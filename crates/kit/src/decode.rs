@@ -87,11 +87,6 @@ pub(crate) fn decoded(
     reader
 }
 
-/// Whether an error of reading says that the body is too large.
-pub(crate) fn is_too_large(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<TooLarge>())
-}
-
 /// Lets so many bytes through.
 struct Capped<R> {
     reader: R,

@@ -107,7 +107,7 @@ pub(crate) async fn migrate<C: Connector>(
         range: open.range,
         purpose,
         #[cfg(feature = "http")]
-        http: crate::http::Client::new(),
+        http: crate::http::Client::of_opening(),
         definitions: Definitions::default(),
     };
     let planned = migrate::plan(connector, &migrating).await?;

@@ -92,6 +92,12 @@ impl Client {
         Self::builder().build()
     }
 
+    /// What a capture asks with while it is opened: somebody waits for that.
+    pub(crate) fn of_opening() -> Self {
+        let retry = Retry::default().within(Duration::from_secs(30));
+        Self::builder().retry(retry).build()
+    }
+
     /// Begins a client with connections of its own.
     pub fn builder() -> ClientBuilder {
         ClientBuilder {
