@@ -18,7 +18,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout)]
 
-#[cfg(feature = "http")]
+#[cfg(feature = "auth")]
 pub mod auth;
 mod buffered;
 mod capture;

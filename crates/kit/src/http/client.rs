@@ -128,6 +128,22 @@ impl Client {
         }
     }
 
+    /// Begins a client that shares the connections and the patience of this one, and nothing else of it.
+    #[cfg(feature = "auth")]
+    pub(crate) fn bare(&self) -> ClientBuilder {
+        let Settings {
+            retry, timeouts, ..
+        } = *self.settings;
+        ClientBuilder {
+            connections: Some(Arc::clone(&self.connections)),
+            settings: Settings {
+                retry,
+                timeouts,
+                ..Settings::default()
+            },
+        }
+    }
+
     /// A request. The URL is absolute, or relative to the [base URL](ClientBuilder::base_url).
     pub fn request(&self, method: Method, url: impl AsRef<str>) -> Request {
         Request::new(self, method, url.as_ref())

@@ -38,6 +38,18 @@ impl Asked {
     }
 }
 
+#[cfg(feature = "auth")]
+impl Asked {
+    /// The same of a URL that may be none.
+    pub(crate) fn of(method: &str, url: &str) -> Self {
+        let url = Url::parse(url);
+        Self {
+            method: method.to_owned(),
+            url: url.as_ref().map_or("no URL".to_owned(), bare),
+        }
+    }
+}
+
 impl fmt::Display for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{} {}`", self.method, self.url)

@@ -113,6 +113,15 @@ impl Request {
         })
     }
 
+    /// Says what of the body is not to be repeated in an error.
+    #[cfg(feature = "auth")]
+    pub(crate) fn hiding<'a>(self, secrets: impl Iterator<Item = &'a str>) -> Self {
+        self.change(|draft| {
+            draft.secrets.extend(secrets.map(str::to_owned));
+            Ok(())
+        })
+    }
+
     fn change(mut self, change: impl FnOnce(&mut Draft) -> Result<(), HttpError>) -> Self {
         if let Ok(draft) = &mut self.draft
             && let Err(error) = change(draft)

@@ -125,6 +125,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    const NONE: [Duration; 0] = [];
+
     fn pauses(retry: Retry, failure: Failure, jitter: f64) -> Vec<Duration> {
         let mut tries = Tries::default();
         let mut elapsed = Duration::ZERO;
@@ -143,9 +145,9 @@ mod tests {
         assert_eq!(pauses(retry, Failure::Passing, 1.0), expected);
         let halves = expected.map(|pause| pause / 2);
         assert_eq!(pauses(retry, Failure::Passing, 0.0), halves);
-        assert_eq!(pauses(Retry::never(), Failure::Passing, 1.0), []);
-        assert_eq!(pauses(Retry::never(), Failure::Throttled, 1.0), []);
-        assert_eq!(pauses(retry, Failure::Lasting, 1.0), []);
+        assert_eq!(pauses(Retry::never(), Failure::Passing, 1.0), NONE);
+        assert_eq!(pauses(Retry::never(), Failure::Throttled, 1.0), NONE);
+        assert_eq!(pauses(retry, Failure::Lasting, 1.0), NONE);
     }
 
     #[test]

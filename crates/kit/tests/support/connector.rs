@@ -192,7 +192,7 @@ impl Connector for Processed {
         {
             let region = config.advanced.region.as_deref().unwrap_or_default();
             let token = config.credentials.as_ref();
-            let token = token.map_or("", |credentials| credentials.access_token());
+            let token = token.map_or("", |credentials| credentials.access_token().expose());
             tracing::info!(region, token, "the config is used");
         }
         let mut resources: Vec<_> = ["a", "b", "c"].map(resource).into();
