@@ -49,7 +49,7 @@ use crate::config;
 pub use credentials::{Authorization, BoxFuture, Credentials};
 use error::Secrets;
 pub use error::{Asked, HttpError};
-pub use limit::{Hints, Limiter, Outcome, Permit};
+pub use limit::{Budget, Hints, Limiter, MAX_PAUSE, Outcome, Permit, Quota};
 
 /// Bytes that an answer's body may have.
 pub const MAX_BODY_BYTES: usize = 64 << 20;

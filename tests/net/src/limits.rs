@@ -8,7 +8,7 @@ mod run;
 mod scenarios;
 mod server;
 
-pub use chart::chart;
-pub use run::{Run, Second, run};
+pub use chart::{chart, row};
+pub use run::{Run, Second, run, simulate};
 pub use scenarios::{Scenario, scenarios};
 pub use server::{Others, Rule, Says, Server};

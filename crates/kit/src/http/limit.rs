@@ -131,7 +131,11 @@ impl Limiter {
         let Some(shared) = &self.shared else {
             return Permit { turn: None };
         };
-        let cost = if cost.is_finite() && cost > 0.0 { cost } else { 1.0 };
+        let cost = if cost.is_finite() && cost > 0.0 {
+            cost
+        } else {
+            1.0
+        };
         let ticket = shared.turn(cost).await;
         Permit {
             turn: Some((shared.clone(), ticket)),
@@ -149,8 +153,13 @@ impl Default for Limiter {
 /// What it has found out, in requests (or cost) per second.
 impl fmt::Debug for Limiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rate = self.shared.as_ref().and_then(|shared| shared.control().rate());
-        f.debug_struct("Limiter").field("per_second", &rate).finish()
+        let rate = self
+            .shared
+            .as_ref()
+            .and_then(|shared| shared.control().rate());
+        f.debug_struct("Limiter")
+            .field("per_second", &rate)
+            .finish()
     }
 }
 

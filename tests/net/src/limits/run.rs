@@ -43,14 +43,30 @@ impl Run {
     pub fn refused(&self, until: usize) -> f64 {
         let seconds = &self.seconds[..until.min(self.seconds.len())];
         let refused: u64 = seconds.iter().map(|second| second.refused).sum();
-        refused as f64 / seconds.iter().map(|second| second.answered).sum::<u64>().max(1) as f64
+        refused as f64
+            / seconds
+                .iter()
+                .map(|second| second.answered)
+                .sum::<u64>()
+                .max(1) as f64
     }
 
     /// From which second on, beginning with `from`, ten seconds have at least nine tenths of what is allowed.
     #[must_use]
     pub fn reached(&self, from: usize) -> Option<usize> {
-        (from..self.seconds.len().saturating_sub(9)).find(|second| self.share(*second, second + 10) >= 0.9)
+        (from..self.seconds.len().saturating_sub(9))
+            .find(|second| self.share(*second, second + 10) >= 0.9)
     }
+}
+
+/// Runs it on a clock of its own, with a limiter that knows nothing.
+#[must_use]
+pub fn simulate(scenario: &Scenario) -> Run {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().start_paused(true).build();
+    runtime
+        .expect("a runtime without I/O takes nothing that could be missing")
+        .block_on(run(scenario, Limiter::default()))
 }
 
 /// Runs it on Tokio's clock, which must be paused.
@@ -72,7 +88,9 @@ pub async fn run(scenario: &Scenario, limiter: Limiter) -> Run {
             chance: 0x5eed,
         }),
     });
-    let callers: Vec<_> = (0..scenario.callers).map(|_| tokio::spawn(shared.clone().call())).collect();
+    let callers: Vec<_> = (0..scenario.callers)
+        .map(|_| tokio::spawn(shared.clone().call()))
+        .collect();
     tokio::time::sleep(Duration::from_secs(scenario.seconds as u64)).await;
     for caller in callers {
         caller.abort();
@@ -99,7 +117,10 @@ struct World {
 impl World {
     /// Between 0 and 1.
     fn chance(&mut self) -> f64 {
-        self.chance = self.chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.chance = self
+            .chance
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.chance >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
@@ -109,7 +130,12 @@ impl Shared {
         let (requested, actual) = self.scenario.cost;
         loop {
             let permit = self.limiter.acquire_cost(requested).await;
-            let half = self.world().chance().mul_add(self.scenario.jitter, 1.0 - self.scenario.jitter / 2.0) * self.scenario.latency / 2.0;
+            let half = self
+                .world()
+                .chance()
+                .mul_add(self.scenario.jitter, 1.0 - self.scenario.jitter / 2.0)
+                * self.scenario.latency
+                / 2.0;
             tokio::time::sleep(Duration::from_secs_f64(half)).await;
             let is_served = self.ask(requested, actual);
             if is_served && matches!(self.scenario.server.rule, super::Rule::AtOnce(_)) {
@@ -118,7 +144,11 @@ impl Shared {
             }
             let hints = self.hints(is_served, requested - actual);
             tokio::time::sleep(Duration::from_secs_f64(half)).await;
-            permit.report(if is_served { Outcome::Served(hints) } else { Outcome::Throttled(hints) });
+            permit.report(if is_served {
+                Outcome::Served(hints)
+            } else {
+                Outcome::Throttled(hints)
+            });
         }
     }
 
@@ -143,7 +173,10 @@ impl Shared {
         if is_served && refund > 0.0 {
             world.server.done(refund);
         }
-        let mut hints = Hints::of(&world.server.headers(at, is_served), jiff::Timestamp::UNIX_EPOCH);
+        let mut hints = Hints::of(
+            &world.server.headers(at, is_served),
+            jiff::Timestamp::UNIX_EPOCH,
+        );
         if world.server.says == Says::Budget {
             let (available, maximum, _) = world.server.left(at);
             let restored_per_second = world.server.rate(at);

@@ -84,26 +84,39 @@ fn steady() -> Vec<Scenario> {
     let bucket = |rate: f64| Server::new(Rule::Bucket(rate), rate);
     let window = |rate: f64, length: f64| Server::new(Rule::Window(length), rate);
     vec![
-        Scenario::new("no-limit", Server::new(Rule::Nothing, f64::INFINITY), 10, 0.1)
-            .about("no limit"),
-        Scenario::new("bucket", bucket(20.0), 10, 0.1)
-            .about("a bucket of 20, filled at 20/s"),
+        Scenario::new(
+            "no-limit",
+            Server::new(Rule::Nothing, f64::INFINITY),
+            10,
+            0.1,
+        )
+        .about("no limit"),
+        Scenario::new("bucket", bucket(20.0), 10, 0.1).about("a bucket of 20, filled at 20/s"),
         Scenario::new("bucket-one-caller", bucket(10.0), 1, 0.02)
             .about("a bucket of 10, filled at 10/s"),
-        Scenario::new("bucket-large", Server::new(Rule::Bucket(500.0), 50.0), 50, 0.2)
-            .about("a bucket of 500, filled at 50/s"),
+        Scenario::new(
+            "bucket-large",
+            Server::new(Rule::Bucket(500.0), 50.0),
+            50,
+            0.2,
+        )
+        .about("a bucket of 500, filled at 50/s"),
         Scenario::new("bucket-far-away", bucket(20.0), 50, 2.0)
             .about("a bucket of 20, filled at 20/s")
             .seconds(180),
         Scenario::new("bucket-retry-after", bucket(20.0), 10, 0.1)
             .about("a bucket of 20, filled at 20/s; `Retry-After`")
             .says(Says::RetryAfter),
-        Scenario::new("window-second", window(20.0, 1.0), 10, 0.1)
-            .about("20 in each second"),
+        Scenario::new("window-second", window(20.0, 1.0), 10, 0.1).about("20 in each second"),
         Scenario::new("window-second-fast", window(200.0, 1.0), 50, 0.02)
             .about("200 in each second"),
-        Scenario::new("window-sliding", Server::new(Rule::Sliding(1.0), 50.0), 10, 0.1)
-            .about("50 in any second"),
+        Scenario::new(
+            "window-sliding",
+            Server::new(Rule::Sliding(1.0), 50.0),
+            10,
+            0.1,
+        )
+        .about("50 in any second"),
         Scenario::new("window-minute", window(20.0, 60.0), 10, 0.1)
             .about("1,200 in each minute")
             .seconds(300),
@@ -115,13 +128,23 @@ fn steady() -> Vec<Scenario> {
             .about("1,200 in each minute; `RateLimit`")
             .says(Says::Draft)
             .seconds(300),
-        Scenario::new("cost-told", Server::new(Rule::Bucket(1_000.0), 100.0), 10, 0.3)
-            .about("a budget of 1,000, restored at 100/s; throttle status; queries of 50 that cost 30")
-            .says(Says::Budget)
-            .cost(50.0, 30.0),
-        Scenario::new("cost-not-told", Server::new(Rule::Bucket(1_000.0), 500.0), 10, 0.3)
-            .about("a budget of 1,000, restored at 500/s; queries of 30")
-            .cost(30.0, 30.0),
+        Scenario::new(
+            "cost-told",
+            Server::new(Rule::Bucket(1_000.0), 100.0),
+            10,
+            0.3,
+        )
+        .about("a budget of 1,000, restored at 100/s; throttle status; queries of 50 that cost 30")
+        .says(Says::Budget)
+        .cost(50.0, 30.0),
+        Scenario::new(
+            "cost-not-told",
+            Server::new(Rule::Bucket(1_000.0), 500.0),
+            10,
+            0.3,
+        )
+        .about("a budget of 1,000, restored at 500/s; queries of 30")
+        .cost(30.0, 30.0),
     ]
 }
 
@@ -138,17 +161,27 @@ fn changing() -> Vec<Scenario> {
             .about("a bucket, filled at 40/s, from 60 s on at 10/s, from 120 s on at 40/s")
             .rates(&[(0.0, 40.0), (60.0, 10.0), (120.0, 40.0)])
             .seconds(180),
-        Scenario::new("window-cut-and-raised", Server::new(Rule::Window(1.0), 40.0), 20, 0.1)
-            .about("40 in each second, from 60 s on 20, from 120 s on 80")
-            .rates(&[(0.0, 40.0), (60.0, 20.0), (120.0, 80.0)])
-            .seconds(180),
+        Scenario::new(
+            "window-cut-and-raised",
+            Server::new(Rule::Window(1.0), 40.0),
+            20,
+            0.1,
+        )
+        .about("40 in each second, from 60 s on 20, from 120 s on 80")
+        .rates(&[(0.0, 40.0), (60.0, 20.0), (120.0, 80.0)])
+        .seconds(180),
         Scenario::new("others", bucket(40.0), 20, 0.1)
             .about("a bucket, filled at 40/s; from 60 s to 100 s others take 25/s")
             .others(others(25.0))
             .seconds(160),
-        Scenario::new("at-once", Server::new(Rule::AtOnce(5), f64::INFINITY), 20, 0.1)
-            .about("5 requests at once")
-            .rates(&[(0.0, 100.0)]),
+        Scenario::new(
+            "at-once",
+            Server::new(Rule::AtOnce(5), f64::INFINITY),
+            20,
+            0.1,
+        )
+        .about("5 requests at once")
+        .rates(&[(0.0, 100.0)]),
     ]
 }
 
@@ -160,9 +193,14 @@ fn wrong() -> Vec<Scenario> {
             .about("a bucket of 20, filled at 20/s; a `Retry-After` of a year")
             .says(Says::Year)
             .seconds(700),
-        Scenario::new("wrong-nothing-left", Server::new(Rule::Nothing, f64::INFINITY), 10, 0.1)
-            .about("no limit; headers say that nothing is left for a year")
-            .says(Says::NothingLeft),
+        Scenario::new(
+            "wrong-nothing-left",
+            Server::new(Rule::Nothing, f64::INFINITY),
+            10,
+            0.1,
+        )
+        .about("no limit; headers say that nothing is left for a year")
+        .says(Says::NothingLeft),
         Scenario::new("wrong-nonsense", bucket(20.0), 10, 0.1)
             .about("a bucket of 20, filled at 20/s; headers that make no sense")
             .says(Says::Nonsense),

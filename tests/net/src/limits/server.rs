@@ -102,7 +102,10 @@ impl Server {
     /// What others leave of it.
     #[must_use]
     pub fn rate_for_us(&self, at: f64) -> f64 {
-        let others = self.others.iter().filter(|others| (others.from..others.until).contains(&at));
+        let others = self
+            .others
+            .iter()
+            .filter(|others| (others.from..others.until).contains(&at));
         self.rate(at) - others.map(|others| others.rate).sum::<f64>()
     }
 
@@ -134,7 +137,11 @@ impl Server {
                 fits
             }
             Rule::Sliding(length) => {
-                while state.recent.front().is_some_and(|(then, _)| *then <= at - length) {
+                while state
+                    .recent
+                    .front()
+                    .is_some_and(|(then, _)| *then <= at - length)
+                {
                     state.recent.pop_front();
                 }
                 let used: f64 = state.recent.iter().map(|(_, cost)| cost).sum();
@@ -185,7 +192,11 @@ impl Server {
         let rate = self.rate(at);
         match self.rule {
             Rule::Window(length) => {
-                let used = if (at / length) as u64 == self.state.window { self.state.used } else { 0.0 };
+                let used = if (at / length) as u64 == self.state.window {
+                    self.state.used
+                } else {
+                    0.0
+                };
                 let limit = (rate * length).round();
                 (limit - used, limit, length - at % length)
             }
@@ -208,7 +219,10 @@ impl Server {
     pub fn headers(&self, at: f64, is_served: bool) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let mut set = |name: &'static str, value: String| {
-            headers.insert(name, HeaderValue::from_str(&value).expect("it is plain text"));
+            headers.insert(
+                name,
+                HeaderValue::from_str(&value).expect("it is plain text"),
+            );
         };
         let (left, limit, reset) = self.left(at);
         match self.says {
@@ -227,8 +241,14 @@ impl Server {
                 set("x-ratelimit-reset", reset.ceil().to_string());
             }
             Says::Draft => {
-                set("ratelimit-policy", format!("\"default\";q={};w=60", limit.floor()));
-                set("ratelimit", format!("\"default\";r={};t={}", left.floor(), reset.ceil()));
+                set(
+                    "ratelimit-policy",
+                    format!("\"default\";q={};w=60", limit.floor()),
+                );
+                set(
+                    "ratelimit",
+                    format!("\"default\";r={};t={}", left.floor(), reset.ceil()),
+                );
             }
             Says::Year if is_served => {}
             Says::Year => set("retry-after", "31536000".to_owned()),
@@ -241,7 +261,10 @@ impl Server {
                 set("retry-after", "-5".to_owned());
                 set("x-ratelimit-limit", "many".to_owned());
                 set("x-ratelimit-remaining", "-3.5e999".to_owned());
-                set("x-ratelimit-reset", "Thu, 01 Jan 1970 00:00:00 GMT".to_owned());
+                set(
+                    "x-ratelimit-reset",
+                    "Thu, 01 Jan 1970 00:00:00 GMT".to_owned(),
+                );
                 set("ratelimit", "limit=;;==,\"a\";r;t=x".to_owned());
             }
         }

@@ -15,6 +15,7 @@ pub(super) struct Told {
     last: Option<(Instant, Budget)>,
     /// What those requests cost whose answers are not there yet: what was told may be from before them.
     under_way: f64,
+    requests: u64,
 }
 
 impl Told {
@@ -24,11 +25,16 @@ impl Told {
 
     pub(super) fn begin(&mut self, cost: f64) {
         self.under_way += cost;
+        self.requests += 1;
     }
 
     /// A request has been answered. A budget that cannot be is not believed.
     pub(super) fn on_answer(&mut self, now: Instant, cost: f64, budget: Option<Budget>) {
-        self.under_way = (self.under_way - cost).max(0.0);
+        self.requests = self.requests.saturating_sub(1);
+        self.under_way = match self.requests {
+            0 => 0.0, // Exactly: what is added and taken away need not come to nothing.
+            _ => (self.under_way - cost).max(0.0),
+        };
         if let Some(budget) = budget.filter(is_possible) {
             self.last = Some((now, budget));
         }
@@ -38,7 +44,8 @@ impl Told {
         let Some((told, budget)) = self.last else {
             return now;
         };
-        let restored = now.saturating_duration_since(told).as_secs_f64() * budget.restored_per_second;
+        let restored =
+            now.saturating_duration_since(told).as_secs_f64() * budget.restored_per_second;
         let left = (budget.available + restored).min(budget.maximum) - self.under_way;
         // What costs more than there can ever be is let through when all is there, for the server to refuse.
         let missing = cost.min(budget.maximum) - left;

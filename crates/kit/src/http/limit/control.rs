@@ -77,7 +77,10 @@ impl Control {
             self.budget.next_turn(now, cost),
             self.not_before.unwrap_or(now),
         ];
-        let found = found.into_iter().fold(now, Instant::max).min(now + MAX_PAUSE);
+        let found = found
+            .into_iter()
+            .fold(now, Instant::max)
+            .min(now + MAX_PAUSE);
         let fixed = self.fixed.as_ref().map(|fixed| fixed.next_turn(now));
         fixed.map_or(found, |fixed| fixed.max(found))
     }
@@ -132,3 +135,6 @@ impl Control {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

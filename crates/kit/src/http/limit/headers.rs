@@ -55,7 +55,9 @@ fn separate(headers: &HeaderMap, prefix: &str, now: Timestamp) -> Option<Quota> 
     let limit = get("limit").and_then(|limit| count(limit.split([',', ';']).next()?));
     let reset = get("reset-after").or_else(|| get("reset"))?;
     let reset_after = match number(reset) {
-        Some(at) if at >= EPOCH_MILLISECONDS => duration(at / 1e3 - seconds(server_time(headers, now)))?,
+        Some(at) if at >= EPOCH_MILLISECONDS => {
+            duration(at / 1e3 - seconds(server_time(headers, now)))?
+        }
         Some(at) if at >= EPOCH_SECONDS => duration(at - seconds(server_time(headers, now)))?,
         Some(after) => duration(after)?,
         None => until(date(reset)?, server_time(headers, now))?,
@@ -74,7 +76,9 @@ fn structured(headers: &HeaderMap) -> Vec<Quota> {
     let Some(value) = text(headers, "ratelimit") else {
         return quotas;
     };
-    if let (Some(remaining), Some(reset)) = (member(value, ',', "remaining"), member(value, ',', "reset")) {
+    if let (Some(remaining), Some(reset)) =
+        (member(value, ',', "remaining"), member(value, ',', "reset"))
+    {
         quotas.extend(Some(()).and_then(|()| {
             Some(Quota {
                 limit: member(value, ',', "limit").and_then(count),
@@ -121,7 +125,9 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 fn number(text: &str) -> Option<f64> {
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'));
+    let is_plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'));
     is_plain.then(|| text.parse().ok()).flatten()
 }
 
@@ -132,13 +138,17 @@ fn count(text: &str) -> Option<u64> {
 }
 
 fn duration(seconds: f64) -> Option<Duration> {
-    (0.0..=MAX_SECONDS).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
+    (0.0..=MAX_SECONDS)
+        .contains(&seconds)
+        .then(|| Duration::from_secs_f64(seconds))
 }
 
 /// A date of HTTP, or one of RFC 3339.
 fn date(text: &str) -> Option<Timestamp> {
     static HTTP: DateTimeParser = DateTimeParser::new();
-    HTTP.parse_timestamp(text).ok().or_else(|| text.parse().ok())
+    HTTP.parse_timestamp(text)
+        .ok()
+        .or_else(|| text.parse().ok())
 }
 
 /// The time at the server, which is what its dates are meant by.
@@ -153,3 +163,6 @@ fn until(then: Timestamp, now: Timestamp) -> Option<Duration> {
 fn seconds(time: Timestamp) -> f64 {
     time.as_millisecond() as f64 / 1e3
 }
+
+#[cfg(test)]
+mod tests;

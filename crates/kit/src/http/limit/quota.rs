@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::control::Ticket;
 use super::MAX_PAUSE;
+use super::control::Ticket;
 use super::hints::Quota;
 
 /// How long a wait may be for a window that is said to be used up. A wrong clock or a wrong header costs no more than that at a time.
@@ -55,15 +55,27 @@ impl Told {
     }
 
     /// A request was answered; the next one will be number `next`.
-    pub(super) fn on_answer(&mut self, now: Instant, ticket: Ticket, is_served: bool, quota: &Quota, next: u64) {
+    pub(super) fn on_answer(
+        &mut self,
+        now: Instant,
+        ticket: Ticket,
+        is_served: bool,
+        quota: &Quota,
+        next: u64,
+    ) {
         let Ticket { number, sent, .. } = ticket;
         self.longest = self.longest.max(quota.reset_after);
         let limit = quota.limit.unwrap_or(0).max(quota.remaining);
         // The server said so somewhere between. Where it says it in whole seconds, it is too late by up to one: the earliest is the
         // nearest.
-        let ends = sent + now.saturating_duration_since(sent) / 2 + quota.reset_after.min(MAX_PAUSE);
+        let ends =
+            sent + now.saturating_duration_since(sent) / 2 + quota.reset_after.min(MAX_PAUSE);
         if let Some(window) = &mut self.window {
-            if is_served && quota.remaining == 0 && window.used_up_by.is_some_and(|first| number >= first) && now < window.ends {
+            if is_served
+                && quota.remaining == 0
+                && window.used_up_by.is_some_and(|first| number >= first)
+                && now < window.ends
+            {
                 self.is_wrong = true;
             }
             if number < window.number {
@@ -73,8 +85,13 @@ impl Told {
         if quota.remaining > 0 {
             self.is_wrong = false;
         }
-        let left = quota.remaining.saturating_sub(next.saturating_sub(number + 1));
-        let same = self.window.as_ref().filter(|window| quota.remaining <= window.told && window.ends > now);
+        let left = quota
+            .remaining
+            .saturating_sub(next.saturating_sub(number + 1));
+        let same = self
+            .window
+            .as_ref()
+            .filter(|window| quota.remaining <= window.told && window.ends > now);
         self.window = Some(Window {
             number,
             told: quota.remaining,
@@ -88,7 +105,11 @@ impl Told {
 
     /// Freely while at least half is left; then evenly over the rest of the window, so that no long wait is at its end.
     pub(super) fn next_turn(&self, now: Instant) -> Instant {
-        let Some(window) = self.window.as_ref().filter(|window| !self.is_wrong && self.longest >= SHORTEST && window.ends > now) else {
+        let Some(window) = self
+            .window
+            .as_ref()
+            .filter(|window| !self.is_wrong && self.longest >= SHORTEST && window.ends > now)
+        else {
             return now;
         };
         if window.left == 0 {
@@ -98,7 +119,7 @@ impl Told {
             return now;
         }
         let rest = window.ends.saturating_duration_since(window.last);
-        let parts = u32::try_from(window.left).unwrap_or(u32::MAX);
+        let parts = u32::try_from(window.left.saturating_add(1)).unwrap_or(u32::MAX); // The last one comes before the end.
         (window.last + (rest / parts).min(MAX_SPACING)).max(now)
     }
 }

@@ -151,7 +151,11 @@ impl Search {
             (State::Free, _) | (_, None) => now,
             (_, Some((last, _))) => {
                 let turn = last + self.spacing();
-                if turn <= now + TOLERANCE.min(self.spacing() / 2) { now } else { turn }
+                if turn <= now + TOLERANCE.min(self.spacing() / 2) {
+                    now
+                } else {
+                    turn
+                }
             }
         }
     }
@@ -170,12 +174,17 @@ impl Search {
                     meter.idle(late);
                 }
                 // A timer that is late does not slow down the whole.
-                due.max(now.checked_sub(TOLERANCE.max(spacing)).unwrap_or(now))
+                let behind = now.checked_sub(TOLERANCE.max(spacing)).unwrap_or(now);
+                due.clamp(behind, now + TOLERANCE)
             }
             _ => now,
         };
         self.last = Some((turn, cost));
-        self.cost = if self.cost == 0.0 { cost } else { self.cost + (cost - self.cost) / 8.0 };
+        self.cost = if self.cost == 0.0 {
+            cost
+        } else {
+            self.cost + (cost - self.cost) / 8.0
+        };
         self.rate()
     }
 
@@ -258,7 +267,10 @@ impl Search {
         let Some(edge) = self.edge.take() else {
             return;
         };
-        let closed = ticket.sent.saturating_duration_since(edge.sent).as_secs_f64();
+        let closed = ticket
+            .sent
+            .saturating_duration_since(edge.sent)
+            .as_secs_f64();
         self.closed_for = closed.max(0.7 * self.closed_for);
         self.cut(edge, closed);
         self.meter = Some(Meter::from(ticket.sent));
@@ -293,7 +305,10 @@ impl Search {
     /// The rate that the server allows, as seen from an edge at the rate `before`.
     fn measured(&self, edge: Edge, before: f64, closed: f64) -> f64 {
         let served = edge.cost / edge.open.max(1e-3);
-        let by_windows = closed > (5.0 * self.cost / served).max(2.0 * self.round_trip).max(2.0);
+        let by_windows = closed
+            > (5.0 * self.cost / served)
+                .max(2.0 * self.round_trip)
+                .max(2.0);
         let seen = if by_windows {
             1.15 * edge.cost / (edge.open + closed)
         } else if edge.served >= 3 * MEASURED {
@@ -303,7 +318,10 @@ impl Search {
         };
         if edge.is_early {
             let least = edge.cost / (edge.all + closed).max(1e-3);
-            (seen * seen * least).cbrt().min(EARLY * before).max(0.5 * before)
+            (seen * seen * least)
+                .cbrt()
+                .min(EARLY * before)
+                .max(0.5 * before)
         } else {
             seen.clamp(0.75 * before, before)
         }
@@ -320,6 +338,10 @@ impl Search {
 
     fn heard(&mut self, now: Instant, ticket: Ticket) {
         let took = now.saturating_duration_since(ticket.sent).as_secs_f64();
-        self.round_trip = if self.round_trip == 0.0 { took } else { self.round_trip + (took - self.round_trip) / 8.0 };
+        self.round_trip = if self.round_trip == 0.0 {
+            took
+        } else {
+            self.round_trip + (took - self.round_trip) / 8.0
+        };
     }
 }
