@@ -119,11 +119,11 @@ fn a_limit_that_is_cut_or_raised_fourfold_is_found_within_twenty_seconds() {
     for name in ["cut-and-raised", "window-cut-and-raised"] {
         let run = named(name);
         assert!(run.share(70, 120) >= 0.9, "{name}");
-        let refused: u64 = run.seconds[70..80]
+        let refused: u64 = run.seconds[80..120]
             .iter()
             .map(|second| second.refused)
             .sum();
-        let answered: u64 = run.seconds[70..80]
+        let answered: u64 = run.seconds[80..120]
             .iter()
             .map(|second| second.answered)
             .sum();
@@ -141,10 +141,10 @@ fn a_limit_that_is_cut_or_raised_fourfold_is_found_within_twenty_seconds() {
 }
 
 #[test]
-fn what_others_take_is_given_back_within_ten_seconds() {
+fn what_others_took_is_found_again_within_fifteen_seconds() {
     let run = named("others");
     assert!(run.share(70, 100) >= 0.9);
-    assert!(run.reached(100).unwrap() <= 110, "{:?}", run.reached(100));
+    assert!(run.reached(100).unwrap() <= 115, "{:?}", run.reached(100));
     assert!(run.refused(160) < 0.05);
 }
 

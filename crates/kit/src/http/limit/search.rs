@@ -43,8 +43,9 @@ const GROWTH: f64 = 1.5;
 const CERTAIN: f64 = 1.25;
 const SOONER: f64 = 0.25;
 
-/// What is left of a measurement if a request is refused before the rate has come up to it.
+/// What is left of a measurement if a request is refused before the rate has come up to it: at most, and if little was served until then.
 const EARLY: f64 = 0.92;
+const LOWER: f64 = 0.85;
 
 /// The least and the most that is left of a rate that is cut without a measurement.
 const CUT: (f64, f64) = (0.25, 0.7);
@@ -91,6 +92,8 @@ enum State {
         /// Seconds since then in which requests had to wait, and seconds until it is reached.
         paced: f64,
         scale: f64,
+        /// That it was lowered for a single refusal that came early.
+        is_lowered: bool,
     },
 }
 
@@ -101,6 +104,8 @@ struct Edge {
     per_second: Option<f64>,
     /// That it was below what had been measured: that was too much.
     is_early: bool,
+    /// That it is the first of its kind: it may have been chance.
+    is_single: bool,
     /// That nothing had been measured yet.
     is_first: bool,
     /// What was served until then.
@@ -120,6 +125,7 @@ impl Search {
                 measured,
                 paced,
                 scale,
+                ..
             } => {
                 let beyond = (paced / scale - 1.0).powi(3);
                 let share = if beyond < 0.0 { 1.0 - MARGIN } else { EXCESS };
@@ -246,6 +252,13 @@ impl Search {
             per_second: ticket.pace,
             is_first: !matches!(self.state, State::Known { .. }),
             is_early: matches!(self.state, State::Known { paced, scale, .. } if paced < scale / 2.0),
+            is_single: matches!(
+                self.state,
+                State::Known {
+                    is_lowered: false,
+                    ..
+                }
+            ),
         };
         self.cut(edge, 0.0);
         if self.is_closed() {
@@ -288,6 +301,16 @@ impl Search {
                     measured,
                     paced: 0.0,
                     scale: self.scale(measured) * if is_certain { 1.0 } else { SOONER },
+                    is_lowered: false,
+                }
+            }
+            Some(before) if edge.is_early && edge.is_single => {
+                let measured = (LOWER * before).max(floor);
+                State::Known {
+                    measured,
+                    paced: 0.0,
+                    scale: self.scale(measured) * SOONER,
+                    is_lowered: true,
                 }
             }
             before => {
