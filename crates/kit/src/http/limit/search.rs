@@ -13,21 +13,21 @@
 //! One cut per round: what was sent before a cut cannot know of it, so its refusals cut nothing. While the newest request that was heard
 //! of was refused, the server is *closed*: it is asked at growing intervals until it serves again.
 
+mod edge;
+
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::control::Ticket;
 use super::meter::Meter;
+use edge::{Edge, LOWER, MEASURED};
 
 /// The slowest that is ever paced: a request per minute.
 const MIN_PER_SECOND: f64 = 1.0 / 60.0;
 
 /// How far apart requests are to a server that refuses all of them.
 const MAX_PROBE: Duration = Duration::from_secs(5);
-
-/// How many requests must have been served for a measurement.
-const MEASURED: u64 = 8;
 
 /// What is begun with, of what was measured.
 const MARGIN: f64 = 0.97;
@@ -42,10 +42,6 @@ const GROWTH: f64 = 1.5;
 /// is not.
 const CERTAIN: f64 = 1.25;
 const SOONER: f64 = 0.25;
-
-/// What is left of a measurement if a request is refused before the rate has come up to it: at most, and if little was served until then.
-const EARLY: f64 = 0.92;
-const LOWER: f64 = 0.85;
 
 /// The least and the most that is left of a rate that is cut without a measurement.
 const CUT: (f64, f64) = (0.25, 0.7);
@@ -95,25 +91,6 @@ enum State {
         /// That it was lowered for a single refusal that came early.
         is_lowered: bool,
     },
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Edge {
-    sent: Instant,
-    /// The rate that was too high; none where nothing was held back.
-    per_second: Option<f64>,
-    /// That it was below what had been measured: that was too much.
-    is_early: bool,
-    /// That it is the first of its kind: it may have been chance.
-    is_single: bool,
-    /// That nothing had been measured yet.
-    is_first: bool,
-    /// What was served until then.
-    served: u64,
-    cost: f64,
-    /// In how many seconds: without those in which nothing was asked, and with them.
-    open: f64,
-    all: f64,
 }
 
 impl Search {
@@ -296,7 +273,9 @@ impl Search {
             Some(before) if edge.served >= MEASURED => {
                 let served = edge.cost / edge.open.max(1e-3);
                 let is_certain = !edge.is_first && before <= CERTAIN * served;
-                let measured = self.measured(edge, before, closed).max(floor);
+                let measured = edge
+                    .measured(before, closed, self.round_trip, self.cost)
+                    .max(floor);
                 State::Known {
                     measured,
                     paced: 0.0,
@@ -323,31 +302,6 @@ impl Search {
                 }
             }
         };
-    }
-
-    /// The rate that the server allows, as seen from an edge at the rate `before`.
-    fn measured(&self, edge: Edge, before: f64, closed: f64) -> f64 {
-        let served = edge.cost / edge.open.max(1e-3);
-        let by_windows = closed
-            > (5.0 * self.cost / served)
-                .max(2.0 * self.round_trip)
-                .max(2.0);
-        let seen = if by_windows {
-            1.15 * edge.cost / (edge.open + closed)
-        } else if edge.served >= 3 * MEASURED {
-            (served * before.min(2.0 * served)).sqrt()
-        } else {
-            served
-        };
-        if edge.is_early {
-            let least = edge.cost / (edge.all + closed).max(1e-3);
-            (seen * seen * least)
-                .cbrt()
-                .min(EARLY * before)
-                .max(0.5 * before)
-        } else {
-            seen.clamp(0.75 * before, before)
-        }
     }
 
     /// The more a refusal costs, in requests, in time until it is heard of, and in time without service, the rarer they shall be.
