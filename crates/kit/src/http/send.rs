@@ -130,7 +130,7 @@ impl<'a> Asking<'a> {
             })?;
             self.authorization = Some(authorization);
         }
-        let permit = settings.limiter.acquire().await;
+        let permit = settings.limiter.acquire_cost(self.draft.cost).await;
         self.tries.asked += 1;
         Ok(permit)
     }
