@@ -46,6 +46,8 @@ mod slots;
 mod spool;
 mod status;
 mod stop;
+#[cfg(feature = "stream")]
+pub mod stream;
 mod supervise;
 mod tasks;
 #[cfg(test)]
