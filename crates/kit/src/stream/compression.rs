@@ -423,8 +423,12 @@ impl<R: AsyncBufRead + Unpin> AsyncRead for Unbuffered<R> {
             let error = "the stream could not be decoded, as an earlier error said";
             return Poll::Ready(Err(io::Error::other(error)));
         }
+        let before = out.filled().len();
         let result = ready!(this.poll_decoded(cx, out));
-        this.failed = result.is_err();
+        if result.is_err() {
+            this.failed = true;
+            out.set_filled(before); // Of what is refused nothing is read.
+        }
         Poll::Ready(result)
     }
 }

@@ -125,16 +125,21 @@ impl Parser {
             self.place = Place::Record;
             self.record_line = self.lines.line;
         }
-        if input.is_empty() && self.is_quoted() {
-            return Err(self.unclosed_quote());
-        }
+        // The end of the text ends a line, and the record with it unless that line end is inside of a quote.
+        let at_end = input.is_empty();
+        let input = if at_end { b"\n" } else { input };
         loop {
             let (result, read, written, ended) = self.core.read_record(
                 &input[used..],
                 &mut self.text[self.text_len..],
                 &mut self.ends[self.ends_len..],
             );
-            self.lines.pass(&input[used..used + read]);
+            if at_end && written > 0 {
+                return Err(self.unclosed_quote());
+            }
+            if !at_end {
+                self.lines.pass(&input[used..used + read]);
+            }
             used += read;
             self.text_len += written;
             self.ends_len += ended;
@@ -151,9 +156,9 @@ impl Parser {
                 ReadRecordResult::Record => {
                     self.check_record()?;
                     self.place = Place::Whole;
-                    return Ok((used, Step::Record));
+                    return Ok((if at_end { 0 } else { used }, Step::Record));
                 }
-                ReadRecordResult::End => return Ok((used, Step::End)),
+                ReadRecordResult::End => unreachable!("only the parser without input ends"),
             }
         }
     }
@@ -185,9 +190,10 @@ impl Parser {
         used
     }
 
-    /// Whether this is inside of a quoted field: an end of line would be a part of it.
-    fn is_quoted(&self) -> bool {
-        let (_, _, written, _) = self.core.clone().read_record(b"\n", &mut [0], &mut [0]);
+    /// Whether this is inside of a quoted field: an end of line is a part of it then. There is no other way to ask, and no going on
+    /// after the question: a clone of the parser has not all of its tables.
+    fn is_quoted(&mut self) -> bool {
+        let (_, _, written, _) = self.core.read_record(b"\n", &mut [0], &mut [0]);
         written > 0
     }
 
@@ -213,7 +219,7 @@ impl Parser {
         line
     }
 
-    fn check_open_field(&self) -> Result<(), CsvError> {
+    fn check_open_field(&mut self) -> Result<(), CsvError> {
         let limit = self.syntax.field_bytes;
         if self.text_len - self.field_start(self.ends_len) <= limit {
             Ok(())
