@@ -12,9 +12,11 @@ mod compression;
 mod csv;
 mod encoding;
 mod lookahead;
+mod zip;
 
 pub use compression::{
     Compression, DecompressError, Decompressed, decompress, decompress_detected,
 };
 pub use csv::{Columns, Csv, CsvDialect, CsvError, CsvReader, CsvRow, Header, Ragged, Renamed};
 pub use encoding::{Decoded, Encoding, EncodingError, decode, decode_detected};
+pub use zip::{Archive, ArchiveLimits, Entry, ZipError};
