@@ -92,7 +92,11 @@ const METHODS: [CompressionMethod; 4] = [
 fn archives() -> Vec<(String, Vec<u8>, bool)> {
     let mut archives = Vec::new();
     for method in METHODS {
+        let is_common = [CompressionMethod::Stored, CompressionMethod::Deflated].contains(&method);
         for large in [false, true] {
+            if large && !is_common {
+                continue;
+            }
             let options = options(method).large_file(large);
             let what = format!("{method}, large: {large}");
             let spooled = method != CompressionMethod::Deflated;
@@ -133,9 +137,11 @@ async fn an_archive_that_ends_at_any_byte_before_its_end_is_an_error() {
 
 #[tokio::test]
 async fn a_changed_byte_is_an_error_or_changes_no_content() {
-    for (what, bytes, _) in archives() {
-        let mut noticed = 0;
-        for at in 0..bytes.len() {
+    for (what, bytes, spooled) in archives() {
+        let (mut noticed, mut tried) = (0, 0);
+        // Files take a while.
+        for at in (0..bytes.len()).step_by(if spooled { 5 } else { 1 }) {
+            tried += 1;
             let mut changed = bytes.clone();
             changed[at] ^= 0x55;
             match read_chunks(&changed, 4096, ArchiveLimits::default()).await {
@@ -148,11 +154,7 @@ async fn a_changed_byte_is_an_error_or_changes_no_content() {
                 }
             }
         }
-        assert!(
-            noticed * 2 > bytes.len(),
-            "{what}: {noticed} of {}",
-            bytes.len()
-        );
+        assert!(noticed * 2 > tried, "{what}: {noticed} of {tried}");
     }
 }
 
@@ -311,7 +313,7 @@ async fn entries_bytes_growth_and_files_are_bounded() {
             "bytes",
             with_sizes(options(CompressionMethod::Deflated)),
             ArchiveLimits {
-                bytes: 1000,
+                bytes: 100,
                 ..limits
             },
         ),
@@ -319,7 +321,7 @@ async fn entries_bytes_growth_and_files_are_bounded() {
             "bytes to be kept in a file",
             with_descriptors(options(CompressionMethod::Stored)),
             ArchiveLimits {
-                spool_bytes: 1000,
+                spool_bytes: 100,
                 ..limits
             },
         ),
