@@ -363,10 +363,8 @@ async fn two_entries_of_one_name_are_two() {
         writer.write_all(content.as_bytes()).unwrap();
     }
     let mut bytes = writer.finish().unwrap().into_inner();
-    for at in 0..bytes.len() {
-        if bytes[at] == b'b' {
-            bytes[at] = b'a';
-        }
+    for byte in bytes.iter_mut().filter(|byte| **byte == b'b') {
+        *byte = b'a';
     }
     let (found, _) = read(&bytes).await.unwrap();
     assert_eq!(
