@@ -7,7 +7,7 @@ use staunch::stream::{
     Archive, ArchiveLimits, Compression, Csv, CsvError, Encoding, Header, Ragged, decode_detected,
     decompress, decompress_detected,
 };
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
 
 /// A target: its name, and what it does with an input.
 type Target = (&'static str, fn(&[u8]));
@@ -143,7 +143,7 @@ fn alike(whole: &Option<Vec<u8>>, chunked: &Option<Vec<u8>>) {
 }
 
 /// Everything, unless there is an error.
-async fn all(mut reader: impl AsyncBufRead + AsyncRead + Unpin) -> Option<Vec<u8>> {
+async fn all(mut reader: impl AsyncBufRead + Unpin) -> Option<Vec<u8>> {
     let mut found = Vec::new();
     loop {
         let bytes = reader.fill_buf().await.ok()?;

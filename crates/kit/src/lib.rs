@@ -90,4 +90,6 @@ mod pages {
     page!(Subtasks, "docs/guide/subtasks.md");
     page!(Schedules, "docs/guide/schedules.md");
     page!(Acknowledgements, "docs/guide/acknowledgements.md");
+    #[cfg(feature = "stream")]
+    page!(Files, "docs/guide/files.md");
 }

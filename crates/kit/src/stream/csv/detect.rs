@@ -93,11 +93,8 @@ fn weigh(sample: &[u8], whole: bool, syntax: Syntax) -> Evidence {
     // How many rows have how many fields.
     let mut rows: Vec<(usize, usize)> = Vec::new();
     let mut rest = sample;
-    let mut ended = false;
-    loop {
-        let Ok((used, step)) = parser.push(rest) else {
-            break; // A quote that is not closed, or what is too long: it is for the reader to say.
-        };
+    // A quote that is not closed, and what is too long, is for the reader to tell.
+    while let Ok((used, step)) = parser.push(rest) {
         rest = &rest[used..];
         match step {
             Step::Record => {
@@ -107,14 +104,10 @@ fn weigh(sample: &[u8], whole: bool, syntax: Syntax) -> Evidence {
                     None => rows.push((fields, 1)),
                 }
             }
+            // The last row of a sample may be cut. If it is the only one it counts all the same.
+            Step::More if rest.is_empty() && !whole && !rows.is_empty() => break,
+            Step::More => {}
             Step::End => break,
-            Step::More if !rest.is_empty() => {}
-            // The last row of a sample may be cut, unless it is all that there is.
-            Step::More if ended || !whole && !rows.is_empty() => break,
-            Step::More => ended = true,
-        }
-        if ended && step == Step::Record {
-            break;
         }
     }
     let total: usize = rows.iter().map(|(_, count)| count).sum();

@@ -96,7 +96,7 @@ async fn lines_end_as_they_like_and_quotes_hold_what_they_like() {
         ("a quote inside", "a,b\n1\"2,3\n", vec![("1\"2", "3")]),
         ("after a quote", "a,b\n\"1\"2,3\n", vec![("12", "3")]),
         ("quoted at the end", "a,b\n1,\"2\"", vec![("1", "2")]),
-        ("nul", "a,b\n\0,1\02\n", vec![("\0", "1\02")]),
+        ("nul", "a,b\n\0,1\0x\n", vec![("\0", "1\0x")]),
         ("white space", "a,b\n 1 ,\t2\n", vec![(" 1 ", "\t2")]),
         ("a mark", "\u{feff}a,b\n1,2\n", vec![("1", "2")]),
         ("a mark, quoted", "\u{feff}\"a\",b\n1,2\n", vec![("1", "2")]),
