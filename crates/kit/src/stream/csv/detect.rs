@@ -30,19 +30,15 @@ pub(super) fn detect(
     let mut best = None;
     for delimiter in delimiters {
         let quote = quote.unwrap_or_else(|| Some(detect_quote(sample, whole, delimiter)));
-        let means_else = |one| [quote, syntax.escape, syntax.comment].contains(&Some(one));
-        if means_else(delimiter) {
+        let candidate = Syntax {
+            delimiter,
+            quote,
+            ..syntax
+        };
+        if candidate.check().is_err() {
             continue;
         }
-        let evidence = weigh(
-            sample,
-            whole,
-            Syntax {
-                delimiter,
-                quote,
-                ..syntax
-            },
-        );
+        let evidence = weigh(sample, whole, candidate);
         // An earlier one stays unless this is better.
         if best.is_none_or(|(before, _)| evidence > before) {
             best = Some((evidence, (delimiter, quote)));
