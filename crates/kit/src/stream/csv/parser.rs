@@ -263,13 +263,6 @@ impl Parser {
         Ok(())
     }
 
-    fn long_record(&self) -> CsvError {
-        CsvError::LongRecord {
-            line: self.record_line,
-            limit: self.syntax.record_bytes,
-        }
-    }
-
     fn grow_ends(&mut self) -> Result<(), CsvError> {
         if self.ends.len() > FIELDS_MAX {
             return Err(self.many_fields());
