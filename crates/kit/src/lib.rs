@@ -94,4 +94,6 @@ mod pages {
     page!(Acknowledgements, "docs/guide/acknowledgements.md");
     #[cfg(feature = "http")]
     page!(RateLimits, "docs/guide/rate-limits.md");
+    #[cfg(feature = "stream")]
+    page!(Files, "docs/guide/files.md");
 }
