@@ -14,6 +14,23 @@ pub struct Authorization {
     pub(crate) header: (HeaderName, HeaderValue),
     /// The token's number: each that is fetched has a higher one.
     pub(crate) generation: u64,
+    /// What the header is made of, and no text to be shown.
+    #[cfg(feature = "auth")]
+    pub(crate) secrets: std::sync::Arc<[crate::auth::Secret]>,
+}
+
+impl Authorization {
+    /// What is not to be shown, should the server repeat it.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        #[cfg(feature = "auth")]
+        return self
+            .secrets
+            .iter()
+            .map(|secret| secret.expose().to_owned())
+            .collect();
+        #[cfg(not(feature = "auth"))]
+        Vec::new()
+    }
 }
 
 /// A future that is told by its type alone.
