@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Exchange, Secret, title};
+use crate::clock::Clock;
 
 /// Where Google gives tokens, if a key does not say it.
 const TOKEN_URL: &str = "https://oauth2.googleapis.com/token";
@@ -112,7 +112,7 @@ impl Signer {
             scope,
             subject,
         } = &*self.0;
-        let now = Timestamp::now().as_second();
+        let now = Clock::System.now().as_second();
         let claims = Claims {
             iss: email,
             scope,

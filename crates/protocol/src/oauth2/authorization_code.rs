@@ -12,7 +12,6 @@ const STATE: &str = "&state={{#urlencode}}{{{ state }}}{{/urlencode}}";
 /// What is not escaped in a query: RFC 3986, 2.3.
 const UNRESERVED: &str = "-._~";
 
-
 /// Building the flow that most providers have.
 impl OAuth2 {
     /// Asks a person for consent at `auth_url`, and exchanges the code that this gives for a refresh token at `token_url`.
