@@ -2,4 +2,5 @@
 #![forbid(unsafe_code)]
 
 pub mod faults;
+pub mod provider;
 pub mod random;

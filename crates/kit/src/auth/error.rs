@@ -1,5 +1,7 @@
 //! Why there is no token.
 
+use std::sync::Arc;
+
 use super::exchange::Grant;
 use crate::http::{Asked, HttpError};
 
@@ -32,13 +34,42 @@ pub enum AuthError {
         /// The status code.
         status: u16,
     },
-    /// What is to be asked with cannot be sent.
-    #[error("the credentials cannot be sent")]
-    Unsendable(#[source] crate::BoxError),
     /// A key cannot be read.
     #[error(transparent)]
     Key(#[from] super::KeyError),
 }
+
+impl AuthError {
+    /// Why a request could not be authorised, if that is why it failed.
+    ///
+    /// ```
+    /// use staunch::auth::AuthError;
+    /// use staunch::http::{Client, HttpError};
+    ///
+    /// # async fn probe(client: &Client) -> Result<bool, HttpError> {
+    /// match client.get("me").send().await {
+    ///     Err(error) if matches!(AuthError::of(&error), Some(AuthError::Refused { .. })) => Ok(false),
+    ///     answer => answer.map(|_| true),
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn of(error: &HttpError) -> Option<&Self> {
+        match error {
+            HttpError::Unauthorised { source, .. } => {
+                let shared = source.downcast_ref().map(|Failed(error)| &**error);
+                shared.or_else(|| source.downcast_ref())
+            }
+            HttpError::GivenUp { source, .. } => Self::of(source),
+            _ => None,
+        }
+    }
+}
+
+/// There is no token. Others waited for the same one.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(transparent)]
+pub(super) struct Failed(pub(super) Arc<AuthError>);
 
 struct Described<'a>(&'a str);
 

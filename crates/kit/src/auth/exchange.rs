@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::google::Signer;
-use super::{AuthError, Header, Secret};
+use super::{AuthError, Secret};
 use crate::http::{Asked, Client, Request, Verdict, hide};
 
 /// How a provider is asked for an access token.
@@ -69,6 +71,27 @@ impl Grant {
 struct Party {
     id: Secret,
     secret: Secret,
+}
+
+impl Party {
+    /// What names it in a header.
+    ///
+    /// # Source
+    /// RFC 6749, 2.3.1: both parts are encoded as in a form before they are joined.
+    fn basic(&self) -> Secret {
+        let [id, secret] = [&self.id, &self.secret].map(|part| {
+            let encoded = url::form_urlencoded::byte_serialize(part.expose().as_bytes());
+            Zeroizing::new(encoded.collect::<String>())
+        });
+        let both = Zeroizing::new(format!("{}:{}", *id, *secret));
+        STANDARD.encode(both.as_bytes()).into()
+    }
+}
+
+/// What is made of the credentials for one request.
+struct Made {
+    basic: Option<Secret>,
+    assertion: Option<Secret>,
 }
 
 /// What a provider answered.
@@ -218,15 +241,21 @@ impl Exchange {
             400..500 => Verdict::Accept,
             _ => Verdict::AsUsual,
         });
-        let request = self.request(&client.build())?;
-        self.read(request.send().await?)
+        let made = self.make()?;
+        let answer = self.request(&client.build(), &made).send().await?;
+        self.read(answer, &made)
     }
 
-    fn request(&self, client: &Client) -> Result<Request, AuthError> {
-        let assertion = match &self.signer {
-            Some(signer) => Zeroizing::new(signer.assertion(&self.token_url)?),
-            None => Zeroizing::default(),
-        };
+    fn make(&self) -> Result<Made, AuthError> {
+        let in_header = self.client.as_ref().filter(|_| self.is_in_header);
+        let signed = |signer: &Signer| signer.assertion(&self.token_url);
+        Ok(Made {
+            basic: in_header.map(Party::basic),
+            assertion: self.signer.as_ref().map(signed).transpose()?,
+        })
+    }
+
+    fn request(&self, client: &Client, made: &Made) -> Request {
         let mut request = client
             .post(&self.token_url)
             .header("accept", "application/json");
@@ -234,49 +263,49 @@ impl Exchange {
             request = request.header(name, value.expose());
         }
         let mut fields = vec![("grant_type", self.grant.name())];
-        if let Some(Party { id, secret }) = &self.client {
-            if self.is_in_header {
-                let (name, value) = in_header(id, secret)?;
-                request = request.header(&name, value.expose());
-            } else {
-                // Right after the grant, as some providers want them there.
-                fields.extend([
-                    ("client_id", id.expose()),
-                    ("client_secret", secret.expose()),
-                ]);
+        match (&made.basic, &self.client) {
+            (Some(basic), _) => {
+                let basic = Zeroizing::new(format!("Basic {}", basic.expose()));
+                request = request.header("authorization", &*basic);
             }
+            (None, Some(Party { id, secret })) => {
+                // Right after the grant, as some providers want them there.
+                fields.push(("client_id", id.expose()));
+                fields.push(("client_secret", secret.expose()));
+            }
+            (None, None) => {}
         }
-        if self.signer.is_some() {
-            fields.push(("assertion", &assertion));
-        }
+        let assertion = made.assertion.iter();
+        fields.extend(assertion.map(|assertion| ("assertion", assertion.expose())));
         let of_author = self.fields.iter();
         fields.extend(of_author.map(|(name, value)| (name.as_str(), value.expose())));
         let request = match self.is_json {
             true => request.json(&fields.into_iter().collect::<BTreeMap<_, _>>()),
             false => request.form(&fields),
         };
-        let request = request.hiding(self.secrets().chain([assertion.as_str()]));
-        Ok(match self.is_repeatable {
+        let request = request.hiding(self.secrets(made));
+        match self.is_repeatable {
             true => request.as_read(),
             false => request,
-        })
+        }
     }
 
     /// What it sends that is not to be shown.
-    fn secrets(&self) -> impl Iterator<Item = &str> {
+    fn secrets<'a>(&'a self, made: &'a Made) -> impl Iterator<Item = &'a str> {
         let of_party = self
             .client
             .iter()
             .flat_map(|party| [&party.id, &party.secret]);
         let of_author = self.fields.iter().chain(&self.headers);
         let of_author = of_author.map(|(_, value)| value);
-        of_party.chain(of_author).map(Secret::expose)
+        let made = made.basic.iter().chain(&made.assertion);
+        of_party.chain(of_author).chain(made).map(Secret::expose)
     }
 
     /// What a provider says, without what it was sent: some repeat it.
-    fn shown(&self, text: &str) -> String {
+    fn shown(&self, text: &str, made: &Made) -> String {
         let printable = |c: char| if c.is_control() { ' ' } else { c };
-        let text = hide(text, self.secrets());
+        let text = hide(text, self.secrets(made));
         text.chars()
             .map(printable)
             .take(DESCRIPTION_CHARS)
@@ -286,21 +315,6 @@ impl Exchange {
     fn asked(&self) -> Asked {
         Asked::of("POST", &self.token_url)
     }
-}
-
-/// The header that names an application.
-///
-/// # Source
-/// RFC 6749, 2.3.1: both parts are encoded as in a form before they are joined.
-fn in_header(id: &Secret, secret: &Secret) -> Result<(String, Secret), AuthError> {
-    let [id, secret] = [id, secret].map(|part| {
-        let encoded = url::form_urlencoded::byte_serialize(part.expose().as_bytes());
-        Secret::from(encoded.collect::<String>())
-    });
-    let authorization = Header::basic(&id, &secret).authorization(0);
-    let (name, value) = authorization.map_err(AuthError::Unsendable)?.header;
-    let value = value.to_str().expect("base64 is ASCII");
-    Ok((name.to_string(), value.into()))
 }
 
 /// Characters of a provider's description that are shown.

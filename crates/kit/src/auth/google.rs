@@ -104,7 +104,7 @@ impl GoogleServiceAccount {
 }
 
 impl Signer {
-    pub(super) fn assertion(&self, token_url: &str) -> Result<String, KeyError> {
+    pub(super) fn assertion(&self, token_url: &str) -> Result<Secret, KeyError> {
         let Account {
             email,
             key,
@@ -125,7 +125,8 @@ impl Signer {
             kid: key_id.clone(),
             ..Header::new(Algorithm::RS256)
         };
-        jsonwebtoken::encode(&header, &claims, key).map_err(|_| KeyError::CannotSign)
+        let signed = jsonwebtoken::encode(&header, &claims, key);
+        signed.map(Secret::from).map_err(|_| KeyError::CannotSign)
     }
 }
 

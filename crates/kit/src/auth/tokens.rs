@@ -8,6 +8,7 @@ use futures::FutureExt as _;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::error::Failed;
 use super::exchange::Fetched;
 use super::{AuthError, Exchange, Header};
 use crate::BoxError;
@@ -73,11 +74,6 @@ struct Life {
     renew_at: Instant,
     expires_at: Instant,
 }
-
-/// An exchange failed. Others waited for the same one.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error(transparent)]
-struct Failed(Arc<AuthError>);
 
 impl Tokens {
     /// Tokens that are fetched in this way over the connections of `client`, and sent as `Authorization: Bearer …`.

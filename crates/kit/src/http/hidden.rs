@@ -1,7 +1,5 @@
 //! Texts without the secrets that a server may repeat in them.
 
-use reqwest::Url;
-
 /// What stands in for a secret.
 const HIDDEN: &str = "[hidden]";
 
@@ -11,49 +9,102 @@ const LONG_CHARS: usize = 8;
 /// One that is shorter than this hides nothing, as any word may be it.
 const SHORTEST_CHARS: usize = 3;
 
-/// The text without these secrets, whichever way a server repeats them: as they are, or as they are written in a form, in a URL or in
-/// JSON.
+/// The text without these secrets, however each of their characters is written: as it is, or as in a URL, a form, JSON (in JSON, in JSON)
+/// or HTML.
 pub(crate) fn hide<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
-    let mut forms: Vec<String> = secrets.into_iter().flat_map(forms).collect();
-    forms.sort_by_key(|secret| std::cmp::Reverse(secret.len())); // One may be a part of another.
+    let mut secrets: Vec<&str> = secrets.into_iter().collect();
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len())); // One may be a part of another.
     let mut text = text.to_owned();
-    for secret in &forms {
-        text = match secret.chars().count() {
-            0..SHORTEST_CHARS => continue,
-            SHORTEST_CHARS..LONG_CHARS => hide_alone(&text, secret),
-            _ => text.replace(secret, HIDDEN),
-        };
+    for secret in secrets {
+        let chars = secret.chars().count();
+        if chars >= SHORTEST_CHARS {
+            text = hide_one(&text, secret, chars < LONG_CHARS);
+        }
     }
     text
 }
 
-fn forms(secret: &str) -> [String; 4] {
-    let mut form = Url::parse("form:").expect("it is a URL");
-    // A query is written as a form is.
-    form.query_pairs_mut().append_key_only(secret);
-    let form = form.query().unwrap_or_default().to_owned();
-    let in_url = form.replace('+', "%20");
-    let json = serde_json::Value::from(secret).to_string();
-    let json = json.trim_start_matches('"').strip_suffix('"');
-    let json = json.unwrap_or_default().to_owned();
-    [secret.to_owned(), form, in_url, json]
+fn hide_one(text: &str, secret: &str, must_be_alone: bool) -> String {
+    let (mut hidden, mut before, mut rest) = (String::new(), None, text);
+    while let Some(next) = rest.chars().next() {
+        let is_of_word = |neighbour: Option<char>| neighbour.is_some_and(char::is_alphanumeric);
+        let after = without_prefix(rest, secret).filter(|after| {
+            !must_be_alone || !is_of_word(before) && !is_of_word(after.chars().next())
+        });
+        let written = match after {
+            Some(_) => HIDDEN,
+            None => &rest[..next.len_utf8()],
+        };
+        hidden.push_str(written);
+        before = written.chars().next_back();
+        rest = after.unwrap_or(&rest[next.len_utf8()..]);
+    }
+    hidden
 }
 
-fn hide_alone(text: &str, secret: &str) -> String {
-    let (mut hidden, mut done) = (String::new(), 0);
-    let is_of_word = |neighbour: Option<char>| neighbour.is_some_and(char::is_alphanumeric);
-    for (at, _) in text.match_indices(secret) {
-        let end = at + secret.len();
-        let is_alone =
-            !is_of_word(text[..at].chars().next_back()) && !is_of_word(text[end..].chars().next());
-        if is_alone {
-            hidden.push_str(&text[done..at]);
-            hidden.push_str(HIDDEN);
-            done = end;
-        }
-    }
-    hidden.push_str(&text[done..]);
-    hidden
+/// What comes after the secret, if the text begins with it.
+fn without_prefix<'a>(text: &'a str, secret: &str) -> Option<&'a str> {
+    secret.chars().try_fold(text, without_char)
+}
+
+/// What comes after a character, if the text begins with it, however it is written.
+fn without_char(text: &str, c: char) -> Option<&str> {
+    let in_form = || text.strip_prefix('+').filter(|_| c == ' ');
+    let bare = text.trim_start_matches('\\'); // Each time that JSON is put into JSON there are more.
+    let is_escaped = bare.len() < text.len();
+    // What is longer goes first: `%25` is no more than `%`.
+    in_url(text, c)
+        .or_else(|| in_html(text, c))
+        .or_else(|| (is_escaped && c == '\\').then_some(bare))
+        .or_else(|| text.strip_prefix(c))
+        .or_else(in_form)
+        .or_else(|| is_escaped.then(|| in_json(bare, c))?)
+}
+
+fn in_url(text: &str, c: char) -> Option<&str> {
+    let mut bytes = [0; 4];
+    let bytes = c.encode_utf8(&mut bytes).bytes();
+    bytes.into_iter().try_fold(text, |text, byte| {
+        let (number, rest) = text.strip_prefix('%')?.split_at_checked(2)?;
+        (u8::from_str_radix(number, 16) == Ok(byte)).then_some(rest)
+    })
+}
+
+fn in_html(text: &str, c: char) -> Option<&str> {
+    let (name, rest) = text.strip_prefix('&')?.split_once(';')?;
+    let number = || match name.strip_prefix('#')? {
+        number if number.starts_with(['x', 'X']) => u32::from_str_radix(&number[1..], 16).ok(),
+        number => number.parse().ok(),
+    };
+    let named = match name {
+        "amp" => Some('&'),
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
+        _ => char::from_u32(number()?),
+    };
+    (named == Some(c)).then_some(rest)
+}
+
+/// Of what comes after the backslash.
+fn in_json(text: &str, c: char) -> Option<&str> {
+    let letter = match c {
+        '\n' => 'n',
+        '\r' => 'r',
+        '\t' => 't',
+        c => c,
+    };
+    let in_units = || {
+        let mut units = [0; 2];
+        let units = c.encode_utf16(&mut units).iter();
+        units.into_iter().try_fold(text, |text, unit| {
+            let text = text.trim_start_matches('\\');
+            let (number, rest) = text.strip_prefix('u')?.split_at_checked(4)?;
+            (u16::from_str_radix(number, 16).as_ref() == Ok(unit)).then_some(rest)
+        })
+    };
+    text.strip_prefix(letter).or_else(in_units)
 }
 
 #[cfg(test)]
@@ -61,20 +112,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_hidden_whichever_way_it_is_repeated() {
-        let secret = "p&ss \"word\"+=";
+    fn a_secret_is_hidden_however_it_is_written() {
+        let secret = "p&ss \"word\"\\+/=ü😀\n";
         for text in [
-            "p&ss \"word\"+=",
-            "client_secret=p%26ss+%22word%22%2B%3D&x",
-            "/p%26ss%20%22word%22%2B%3D/",
-            r#"{"client_secret": "p&ss \"word\"+="}"#,
+            secret,
+            "p%26ss+%22word%22%5C%2B%2F%3D%C3%BC%F0%9F%98%80%0A",
+            "p%26ss%20%22word%22%5c%2b%2f%3d%c3%bc%f0%9f%98%80%0a",
+            r#"p&ss \"word\"\\+/=ü😀\n"#,
+            r#"p\u0026ss \"word\"\\+\/=\u00fc\ud83d\ude00\n"#,
+            r#"p&ss \\\"word\\\"\\\\+\\/=\\u00FC\\ud83d\\ude00\\n"#,
+            "p&amp;ss &quot;word&#34;\\+/=&#xFC;😀\n",
         ] {
-            let shown = hide(text, [secret]);
-            assert!(
-                shown.contains(HIDDEN) && !shown.contains("ss"),
-                "{text}: {shown}"
-            );
+            assert_eq!(hide(&format!("no {text}."), [secret]), "no [hidden].");
         }
+        let another = "p&ss \"word\"\\+/=u";
+        assert_eq!(hide(another, [secret]), another);
     }
 
     #[test]
@@ -95,5 +147,15 @@ mod tests {
         let text = "Bearer abcdefgh-ijkl and abcdefgh";
         let shown = hide(text, ["abcdefgh", "abcdefgh-ijkl"]);
         assert_eq!(shown, "Bearer [hidden] and [hidden]");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_json_of_a_text_never_has_the_secret(secret in "\\PC{8,20}", around in "\\PC{0,10}") {
+            let text = format!("{around}{secret}{around}");
+            for text in [serde_json::json!(text).to_string(), serde_json::json!({ "a": serde_json::json!(text).to_string() }).to_string(), text] {
+                proptest::prop_assert!(hide(&text, [&*secret]).contains(HIDDEN), "{}", text);
+            }
+        }
     }
 }

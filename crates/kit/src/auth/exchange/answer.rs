@@ -6,7 +6,7 @@ use serde_json::Value;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::super::error::remedy;
-use super::{AuthError, Exchange, Fetched, Secret};
+use super::{AuthError, Exchange, Fetched, Made, Secret};
 use crate::http::Response;
 
 /// A life that is longer than this is as good as one without an end.
@@ -14,7 +14,7 @@ const LONGEST_LIFE_SECONDS: f64 = 10.0 * 365.0 * 86_400.0;
 
 impl Exchange {
     /// The tokens that an answer has, or why it has none.
-    pub(super) fn read(&self, answer: Response) -> Result<Fetched, AuthError> {
+    pub(super) fn read(&self, answer: Response, made: &Made) -> Result<Fetched, AuthError> {
         let status = answer.status();
         let told = Told::of(&Zeroizing::new(answer.into_bytes()));
         if let Some(access_token) = told.access_token
@@ -31,8 +31,8 @@ impl Exchange {
             Some(code) => Err(AuthError::Refused {
                 asked,
                 remedy: remedy(&code, self.grant),
-                code: self.shown(&code),
-                description: self.shown(&told.description),
+                code: self.shown(&code, made),
+                description: self.shown(&told.description, made),
             }),
             None => Err(AuthError::NoToken { asked, status }),
         }
