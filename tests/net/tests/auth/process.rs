@@ -34,6 +34,7 @@ impl Capture {
     pub(crate) async fn open(config: &Value, seal: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_net-test-connector"))
             .env("ENCRYPTION_URL", seal)
+            .env("LOG_LEVEL", "trace") // All of it is searched for secrets.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -148,71 +148,46 @@ async fn killed_before_the_exchange_nothing_is_spent() {
 }
 
 /// Kills a process when the provider has given a pair that is not announced, and opens the capture anew.
-async fn killed_with_a_pair(
-    turn: Option<Turn>,
-    sealing: Fault,
-    is_there: impl Fn(&Provider) -> bool,
-) {
-    let turn = &mut { turn };
+async fn killed_with_a_pair(hold: impl Fn(&Provider), is_held: impl Fn(&Provider) -> bool) {
     for refresh in [Refresh::Rotates, Refresh::Branches] {
         let provider = start(refresh).await;
-        if refresh == Refresh::Rotates {
-            provider.next(turn.take());
-        } else if let Some(fault) = answer_fault(&sealing) {
-            provider.next([Turn::Spoilt(fault)]);
-        }
-        provider.house().sealing = sealing;
+        hold(&provider);
         let config = config(&provider, 0);
         let capture = open(&provider, &config).await;
-        until("it is there", || is_there(&provider)).await;
+        until("it is held", || is_held(&provider)).await;
         came_to_nothing(&provider, &capture.kill().await);
         provider.house().sealing = Fault::None;
-        match refresh {
+        if refresh == Refresh::Rotates {
             // What the provider takes back at once is lost, and that is said at once.
-            Refresh::Rotates => {
-                let ended = open(&provider, &config).await.ended().await;
-                let error = ended.error();
-                assert!(
-                    error.contains("`invalid_grant`")
-                        && error.contains("authorise the capture again"),
-                    "{error}"
-                );
-                came_to_nothing(&provider, &ended);
-                assert_eq!(spent(&provider), [REFRESH_TOKEN]);
+            let ended = open(&provider, &config).await.ended().await;
+            let error = ended.error();
+            for said in ["`invalid_grant`", "authorise the capture again"] {
+                assert!(error.contains(said), "{error}");
             }
+            came_to_nothing(&provider, &ended);
+            assert_eq!(spent(&provider), [REFRESH_TOKEN]);
+        } else {
             // What it lets live on mends itself: another pair is given, and that is the one which is announced.
-            _ => {
-                let config = goes_well(&provider, &config).await;
-                assert_eq!(config["credentials"]["refresh_token"], "hunter2-refresh-2");
-                goes_on(&provider, &config).await;
-                assert_eq!(spent(&provider), [REFRESH_TOKEN; 2]);
-            }
+            let config = goes_well(&provider, &config).await;
+            assert_eq!(config["credentials"]["refresh_token"], "hunter2-refresh-2");
+            goes_on(&provider, &config).await;
+            assert_eq!(spent(&provider), [REFRESH_TOKEN; 2]);
         }
     }
 }
 
-/// The answer's fault where the sealing service is not reached at all.
-fn answer_fault(sealing: &Fault) -> Option<Fault> {
-    (*sealing == Fault::None).then_some(Fault::Silence(FOR_EVER))
-}
-
 #[tokio::test]
 async fn killed_before_the_answer_arrives_nothing_is_captured() {
-    let turn = Turn::Spoilt(Fault::Silence(FOR_EVER));
-    let is_given = |provider: &Provider| provider.house().given.len() == 1;
-    killed_with_a_pair(Some(turn), Fault::None, is_given).await;
+    let hold = |provider: &Provider| provider.next([Turn::Spoilt(Fault::Silence(FOR_EVER))]);
+    killed_with_a_pair(hold, |provider| provider.house().given.len() == 1).await;
 }
 
 #[tokio::test]
 async fn killed_while_the_config_is_encrypted_nothing_is_captured() {
-    let is_sealed = |provider: &Provider| provider.house().sealed().len() == 1;
-    killed_with_a_pair(None, Fault::Silence(FOR_EVER), is_sealed).await;
-}
-
-#[tokio::test]
-async fn killed_in_the_middle_of_the_encrypted_config_nothing_is_captured() {
-    let is_sealed = |provider: &Provider| provider.house().sealed().len() == 1;
-    killed_with_a_pair(None, Fault::SilenceInBody(FOR_EVER), is_sealed).await;
+    for fault in [Fault::Silence(FOR_EVER), Fault::SilenceInBody(FOR_EVER)] {
+        let hold = |provider: &Provider| provider.house().sealing = fault;
+        killed_with_a_pair(hold, |provider| provider.house().sealed().len() == 1).await;
+    }
 }
 
 #[tokio::test]
