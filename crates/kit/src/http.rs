@@ -60,7 +60,7 @@ pub use credentials::{Authorization, BoxFuture, Credentials};
 pub use error::{Asked, HttpError, Refusal};
 #[cfg(feature = "auth")]
 pub(crate) use hidden::hide;
-pub use limit::{Hints, Limiter, Outcome, Permit};
+pub use limit::{Budget, Hints, Limiter, MAX_PAUSE, Outcome, Permit, Quota};
 pub use request::Request;
 /// The method of a request.
 pub use reqwest::Method;

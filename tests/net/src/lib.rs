@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod faults;
+pub mod limits;
 pub mod provider;
 pub mod random;

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use serde_json::Value;
 
+#[cfg(feature = "auth")]
 use super::ConfigUpdate;
 #[cfg(feature = "auth")]
 use crate::auth::{Exchange, RotateError, RotatingOAuth2};
