@@ -61,6 +61,8 @@ pub struct Resource {
     pub(crate) tombstone: Map<String, Value>,
     pub(crate) tombstones: BTreeMap<String, Map<String, Value>>,
     pub(crate) on_open: Option<OnOpen>,
+    #[cfg(feature = "webhook")]
+    pub(crate) webhook: Option<crate::webhook::Endpoint>,
 }
 
 /// The functions of one strategy.
@@ -119,6 +121,8 @@ impl Resource {
             tombstone: Map::new(),
             tombstones: BTreeMap::new(),
             on_open: None,
+            #[cfg(feature = "webhook")]
+            webhook: None,
         }
     }
 
@@ -275,6 +279,18 @@ impl Resource {
     /// that: a capture does not open whose subtasks would delete each other's rows.
     pub fn tombstone_subtask(mut self, subtask: &str, members: Map<String, Value>) -> Self {
         self.tombstones.insert(subtask.to_owned(), members);
+        self
+    }
+}
+
+/// What others post.
+#[cfg(feature = "webhook")]
+impl Resource {
+    /// Captures what is posted to the capture's [listener](crate::Connector::listener). See [`webhook`](crate::webhook).
+    ///
+    /// Without a key, its documents are keyed on the id that each is given.
+    pub fn webhook(mut self, endpoint: crate::webhook::Endpoint) -> Self {
+        self.webhook = Some(endpoint);
         self
     }
 }
