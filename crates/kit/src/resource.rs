@@ -126,6 +126,19 @@ impl Resource {
         }
     }
 
+    /// Whether the runtime must say what of it is durable.
+    pub(crate) fn is_acknowledged(&self) -> bool {
+        self.acknowledgements || self.is_posted()
+    }
+
+    /// Whether its documents are posted.
+    pub(crate) fn is_posted(&self) -> bool {
+        #[cfg(feature = "webhook")]
+        return self.webhook.is_some();
+        #[cfg(not(feature = "webhook"))]
+        false
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {

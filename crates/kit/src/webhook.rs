@@ -35,14 +35,28 @@
 //! }
 //! ```
 
+mod body;
+mod connection;
+mod documents;
 mod endpoint;
+mod endpoints;
+mod json;
 mod listener;
 mod meta;
 mod openapi;
+mod pool;
+mod refusal;
+mod room;
 mod rules;
+mod server;
+mod service;
 mod signature;
+mod state;
 
 pub use endpoint::Endpoint;
 pub use listener::Listener;
 pub use rules::Rule;
 pub use signature::Signature;
+
+pub(crate) use endpoints::{Endpoints, conflicts};
+pub(crate) use server::start;
