@@ -96,6 +96,11 @@ impl Refusal {
         )
     }
 
+    /// Whether it is worth while to read on: more may come, and be thrown away, so that the sender gets to read this.
+    pub(super) fn may_read_on(&self) -> bool {
+        !matches!(self, Refusal::TooSlow | Refusal::Broken)
+    }
+
     pub(super) fn answer(&self, version: Version) -> Answer {
         let text = serde_json::json!({ "error": self.to_string() }).to_string();
         let mut answer = json(self.status(), text);

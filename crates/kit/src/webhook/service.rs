@@ -35,7 +35,7 @@ pub(super) async fn answer(state: Arc<State>, request: Request<Incoming>) -> Ans
         Ok(documents) => json(StatusCode::OK, format!("{{\"published\":{documents}}}")),
         Err(refusal) => {
             // One who waits for our word before it sends the body is told by the answer not to.
-            if !is_expecting || is_read {
+            if refusal.may_read_on() && (is_read || !is_expecting) {
                 body::discard(&mut body).await;
             }
             refusal.answer(version)
