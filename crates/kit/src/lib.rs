@@ -48,6 +48,8 @@ mod slots;
 mod spool;
 mod status;
 mod stop;
+#[cfg(feature = "stream")]
+pub mod stream;
 mod supervise;
 mod tasks;
 #[cfg(test)]
@@ -92,4 +94,6 @@ mod pages {
     page!(Subtasks, "docs/guide/subtasks.md");
     page!(Schedules, "docs/guide/schedules.md");
     page!(Acknowledgements, "docs/guide/acknowledgements.md");
+    #[cfg(feature = "http")]
+    page!(RateLimits, "docs/guide/rate-limits.md");
 }
