@@ -56,6 +56,8 @@ mod tasks;
 mod testing;
 mod transactor;
 mod unary;
+#[cfg(feature = "webhook")]
+pub mod webhook;
 
 pub use buffered::{Buffered, buffered};
 pub use capture::{
