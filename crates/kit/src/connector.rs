@@ -196,6 +196,13 @@ pub trait Connector: Send + Sync + 'static {
         crate::slots::DEFAULT_SLOTS
     }
 
+    /// Where the capture listens, if any of its resources is fed by [webhooks](crate::webhook). By default on port 8080.
+    #[cfg(feature = "webhook")]
+    fn listener(&self, config: &Self::Config) -> crate::webhook::Listener {
+        let _ = config;
+        crate::webhook::Listener::default()
+    }
+
     /// The schema of the endpoint config. By default that of [`Config`](Self::Config).
     fn config_schema(&self) -> Value {
         crate::schema::of::<Self::Config>()

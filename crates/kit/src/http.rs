@@ -57,7 +57,7 @@ pub use client::{Client, ClientBuilder, Timeouts};
 pub(crate) use connections::use_provider;
 pub use credentials::{Authorization, BoxFuture, Credentials};
 pub use error::{Asked, HttpError, Refusal};
-pub use limit::{Hints, Limiter, Outcome, Permit};
+pub use limit::{Budget, Hints, Limiter, MAX_PAUSE, Outcome, Permit, Quota};
 pub use request::Request;
 /// The method of a request.
 pub use reqwest::Method;

@@ -48,12 +48,16 @@ mod slots;
 mod spool;
 mod status;
 mod stop;
+#[cfg(feature = "stream")]
+pub mod stream;
 mod supervise;
 mod tasks;
 #[cfg(test)]
 mod testing;
 mod transactor;
 mod unary;
+#[cfg(feature = "webhook")]
+pub mod webhook;
 
 pub use buffered::{Buffered, buffered};
 pub use capture::{
@@ -90,4 +94,6 @@ mod pages {
     page!(Subtasks, "docs/guide/subtasks.md");
     page!(Schedules, "docs/guide/schedules.md");
     page!(Acknowledgements, "docs/guide/acknowledgements.md");
+    #[cfg(feature = "http")]
+    page!(RateLimits, "docs/guide/rate-limits.md");
 }

@@ -2,4 +2,5 @@
 #![forbid(unsafe_code)]
 
 pub mod faults;
+pub mod limits;
 pub mod random;

@@ -26,6 +26,8 @@ pub(super) struct Draft {
     pub(super) secrets: Vec<String>,
     /// Whether it may be asked again although it may have been carried out.
     pub(super) is_repeatable: bool,
+    /// What it costs of the server's budget.
+    pub(super) cost: f64,
 }
 
 impl Request {
@@ -38,6 +40,7 @@ impl Request {
             body: Bytes::new(),
             secrets: Vec::new(),
             is_repeatable,
+            cost: 1.0,
         });
         Self {
             client: client.clone(),
@@ -109,6 +112,15 @@ impl Request {
     pub fn as_read(self) -> Self {
         self.change(|draft| {
             draft.is_repeatable = true;
+            Ok(())
+        })
+    }
+
+    /// Says what it costs of the server's budget, in the server's units, where that counts costs rather than requests. What is left of
+    /// the budget is read from answers by [`ClientBuilder::hints`](super::ClientBuilder::hints).
+    pub fn cost(self, cost: f64) -> Self {
+        self.change(|draft| {
+            draft.cost = cost;
             Ok(())
         })
     }

@@ -83,7 +83,7 @@ struct Unanswered {
     error: HttpError,
     failure: Failure,
     /// `None` if nothing was heard.
-    hints: Option<Hints>,
+    hints: Option<Box<Hints>>,
 }
 
 impl<'a> Asking<'a> {
@@ -130,7 +130,7 @@ impl<'a> Asking<'a> {
             })?;
             self.authorization = Some(authorization);
         }
-        let permit = settings.limiter.acquire().await;
+        let permit = settings.limiter.acquire_cost(self.draft.cost).await;
         self.tries.asked += 1;
         Ok(permit)
     }
@@ -217,7 +217,7 @@ impl<'a> Asking<'a> {
             let to = &answer.headers()[reqwest::header::LOCATION];
             let error = HttpError::redirected(asked, &hop.url, to, problem);
             return Err(Unanswered {
-                hints: Some(Hints::of(answer.headers(), Timestamp::now())),
+                hints: Some(Box::new(Hints::of(answer.headers(), Timestamp::now()))),
                 ..self.lasting(error)
             });
         }
@@ -303,7 +303,7 @@ impl<'a> Asking<'a> {
         Unanswered {
             error,
             failure,
-            hints: Some(hints),
+            hints: Some(Box::new(hints)),
         }
     }
 
@@ -368,8 +368,8 @@ impl<'a> Asking<'a> {
                 failure,
                 ..
             }) => match failure {
-                Failure::Throttled => Outcome::Throttled(hints.clone()),
-                _ => Outcome::Served(hints.clone()),
+                Failure::Throttled => Outcome::Throttled(Hints::clone(hints)),
+                _ => Outcome::Served(Hints::clone(hints)),
             },
         }
     }

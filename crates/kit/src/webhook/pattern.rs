@@ -19,7 +19,9 @@ pub(crate) enum PatternError {
     EmptySegment,
     #[error("the path holds `{0}`; write the path alone, or `%{code:02X}` for the character", code = *.0 as u32)]
     NotOfPath(char),
-    #[error("the path has a brace in `{0}`; a parameter is a whole segment, as in `/orders/{{id}}`")]
+    #[error(
+        "the path has a brace in `{0}`; a parameter is a whole segment, as in `/orders/{{id}}`"
+    )]
     Brace(String),
     #[error("the path has a parameter without a name; write `{{id}}`")]
     Unnamed,
@@ -115,14 +117,11 @@ impl Pattern {
 
     /// The names of its parameters, each with the segment that it begins at.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = (&str, usize)> {
-        let named = |(at, segment): (usize, _)| match segment {
+        let segments = self.segments.iter().enumerate();
+        segments.filter_map(|(at, segment)| match segment {
             Segment::Parameter(name) | Segment::Rest(Some(name)) => Some((name.as_str(), at)),
             Segment::Literal(_) | Segment::Rest(None) => None,
-        };
-        self.segments
-            .iter()
-            .enumerate()
-            .filter_map(move |(at, segment)| named((at, segment)))
+        })
     }
 
     /// Whether all that is left goes to its last parameter.
@@ -261,11 +260,11 @@ pub(crate) fn segments(path: &str) -> Option<Vec<Cow<'_, str>>> {
 /// Undoes percent-encoding; in a query, a plus sign is a space. A `%` that no two hexadecimal digits follow stands for itself.
 /// None if the result is not UTF-8.
 pub(crate) fn decode(text: &str, is_query: bool) -> Option<Cow<'_, str>> {
-    if !text.contains('%') && !(is_query && text.contains('+')) {
-        return Some(Cow::Borrowed(text));
+    if text.contains('%') || (is_query && text.contains('+')) {
+        let decoded = String::from_utf8(decode_bytes(text, is_query)).ok()?;
+        return Some(Cow::Owned(decoded));
     }
-    let decoded = String::from_utf8(decode_bytes(text, is_query)).ok()?;
-    Some(Cow::Owned(decoded))
+    Some(Cow::Borrowed(text))
 }
 
 /// As [`decode`], whatever the bytes are.
@@ -370,7 +369,11 @@ mod tests {
             ("/{y}/b", "/a/{all...}", Relation::Crossing),
             ("/{y}/b", "/a/c", Relation::Disjoint),
         ] {
-            assert_eq!(pattern(one).relation(&pattern(two)), expected, "{one} {two}");
+            assert_eq!(
+                pattern(one).relation(&pattern(two)),
+                expected,
+                "{one} {two}"
+            );
         }
         let common = pattern("/a/{x}").common(&pattern("/{y}/b"));
         assert_eq!(common.to_string(), "/a/b");

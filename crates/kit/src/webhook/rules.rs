@@ -28,7 +28,8 @@ use std::fmt;
 use hyper::Method;
 use serde_json::Value;
 
-pub(crate) use condition::{Compiled, Wanted};
+use super::pattern::Pattern;
+
 pub use router::{Head, Route, Routed, Router, Unrouted};
 
 /// Which requests are meant, by their path, headers and body. See the order of rules at [`Router`].
@@ -105,6 +106,38 @@ impl Rule {
     pub fn body_present(mut self, pointer: impl Into<String>) -> Self {
         self.members.push((pointer.into(), None));
         self
+    }
+}
+
+/// What it says, for those who show it.
+impl Rule {
+    pub(crate) fn pattern(&self) -> Option<Pattern> {
+        match &self.path {
+            None => Some(Pattern::any()),
+            Some(path) => Pattern::parse(path).ok(),
+        }
+    }
+
+    /// Whether its path has a parameter of this name.
+    pub(crate) fn has_parameter(&self, name: &str) -> bool {
+        let pattern = self.pattern();
+        pattern.is_some_and(|pattern| pattern.parameters().any(|(other, _)| other == name))
+    }
+
+    pub(crate) fn method_name(&self) -> &str {
+        &self.method
+    }
+
+    /// The headers that it asks for, each with its value if there must be one.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let headers = self.headers.iter();
+        headers.map(|(name, value)| (name.as_str(), value.as_deref()))
+    }
+
+    /// The members that it asks for, by their pointers.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&str, Option<&Value>)> {
+        let members = self.members.iter();
+        members.map(|(pointer, value)| (pointer.as_str(), value.as_ref()))
     }
 }
 

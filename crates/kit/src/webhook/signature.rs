@@ -34,11 +34,10 @@ use template::moment;
 /// How far the time that is signed may be from ours, as Stripe and Slack have it.
 const TOLERANCE: Duration = Duration::from_secs(5 * 60);
 
-const SENDGRID: HeaderName =
-    HeaderName::from_static("x-twilio-email-event-webhook-signature");
-const SENDGRID_TIME: HeaderName =
+static SENDGRID: HeaderName = HeaderName::from_static("x-twilio-email-event-webhook-signature");
+static SENDGRID_TIME: HeaderName =
     HeaderName::from_static("x-twilio-email-event-webhook-timestamp");
-const STRIPE: HeaderName = HeaderName::from_static("stripe-signature");
+static STRIPE: HeaderName = HeaderName::from_static("stripe-signature");
 
 /// Base64 as senders write it, with or without its padding.
 const BASE64: base64::engine::GeneralPurpose = base64::engine::GeneralPurpose::new(
@@ -86,10 +85,14 @@ pub enum SignatureError {
     #[error("a secret is empty; give the one that the sender signs with")]
     EmptySecret,
     /// The secret is not as the sender gives it out.
-    #[error("the secret is not base64, with or without `whsec_` before it; copy it as the sender shows it")]
+    #[error(
+        "the secret is not base64, with or without `whsec_` before it; copy it as the sender shows it"
+    )]
     Secret,
     /// The public key is not one of ECDSA on the curve P-256.
-    #[error("the public key is none of ECDSA on the curve P-256; copy it as the sender shows it, in base64")]
+    #[error(
+        "the public key is none of ECDSA on the curve P-256; copy it as the sender shows it, in base64"
+    )]
     PublicKey,
     /// A header has a name that none can have.
     #[error("`{0}` is no name of a header")]

@@ -137,7 +137,8 @@ impl Compiled {
 
     /// Whether none of its values is a scalar where the other one looks for members.
     fn members_agree(&self, other: &Self) -> bool {
-        let is_leaf = |tokens: &[String]| matches!(self.members.get(tokens), Some(Wanted::Value(_)));
+        let is_leaf =
+            |tokens: &[String]| matches!(self.members.get(tokens), Some(Wanted::Value(_)));
         other
             .members
             .keys()

@@ -122,7 +122,10 @@ fn overlap(one: &Compiled, two: &Compiled) -> String {
     members.dedup();
     // What another one lies in goes without saying.
     let all = members.clone();
-    members.retain(|one| !all.iter().any(|other| other.starts_with(&format!("{one}/"))));
+    members.retain(|one| {
+        !all.iter()
+            .any(|other| other.starts_with(&format!("{one}/")))
+    });
     let mut joint = " with";
     for (what, names) in [
         ("header", headers),

@@ -309,10 +309,9 @@ impl Node {
         match segments.split_first() {
             None => self.here.push(group),
             Some((Segment::Rest(_), _)) => self.rest.push(group),
-            Some((Segment::Parameter(_), rest)) => self
-                .parameter
-                .get_or_insert_default()
-                .insert(rest, group),
+            Some((Segment::Parameter(_), rest)) => {
+                self.parameter.get_or_insert_default().insert(rest, group)
+            }
             Some((Segment::Literal(text), rest)) => self
                 .literals
                 .entry(text.clone())
@@ -341,7 +340,12 @@ impl Node {
         match segments.split_first() {
             None => found.extend(&self.here),
             Some((Segment::Literal(text), rest)) => {
-                for node in self.literals.get(text).into_iter().chain(self.parameter.as_deref()) {
+                for node in self
+                    .literals
+                    .get(text)
+                    .into_iter()
+                    .chain(self.parameter.as_deref())
+                {
                     node.overlapping(rest, found);
                 }
             }
@@ -415,7 +419,11 @@ impl Table {
         };
         Self {
             headers: shape.headers.iter().map(header).collect(),
-            has_value: shape.members.iter().map(|(_, has_value)| *has_value).collect(),
+            has_value: shape
+                .members
+                .iter()
+                .map(|(_, has_value)| *has_value)
+                .collect(),
             members: Members::new(shape.members.iter().map(|(tokens, _)| tokens)),
             rules,
         }

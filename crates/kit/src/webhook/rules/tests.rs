@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::Method;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -50,7 +50,12 @@ fn the_most_specific_rule_takes_a_request_whatever_the_order_of_rules() {
         ("new order", Rule::path("/orders/new")),
         ("item", Rule::path("/orders/{order}/items/{item}")),
         ("below", Rule::path("/orders/{all...}")),
-        ("refund", Rule::path("/orders/{id}").body("/a/0/b", 1).body("/kind", "refund")),
+        (
+            "refund",
+            Rule::path("/orders/{id}")
+                .body("/a/0/b", 1)
+                .body("/kind", "refund"),
+        ),
         ("kind", Rule::path("/orders/{id}").body_present("/kind")),
     ];
     for _ in 0..rules.len() {
@@ -67,8 +72,14 @@ fn the_most_specific_rule_takes_a_request_whatever_the_order_of_rules() {
         let twice = [("x-topic", "orders"), ("x-topic", "orders")];
         assert_eq!(name("/x", &twice, empty()), "any topic");
         assert_eq!(name("/x", &[], json!({"type": "order"})), "typed");
-        assert_eq!(name("/x", &[("x-topic", "a")], json!({"type": "order"})), "any topic");
-        assert_eq!(name("/orders/7", &[("x-topic", "orders")], empty()), "order");
+        assert_eq!(
+            name("/x", &[("x-topic", "a")], json!({"type": "order"})),
+            "any topic"
+        );
+        assert_eq!(
+            name("/orders/7", &[("x-topic", "orders")], empty()),
+            "order"
+        );
         assert_eq!(name("/orders/new/", &[], json!({"kind": 1})), "new order");
         assert_eq!(name("/orders/%6eew", &[], empty()), "new order");
         assert_eq!(name("/orders/7/items/8", &[], empty()), "item");
@@ -84,7 +95,10 @@ fn the_most_specific_rule_takes_a_request_whatever_the_order_of_rules() {
 fn parameters_are_told_decoded_and_by_the_names_of_the_rule() {
     let router = Router::new([
         ("item", Rule::path("/orders/{order}/items/{item}")),
-        ("topic", Rule::path("/orders/{id}/items/{nr}").header_present("x-topic")),
+        (
+            "topic",
+            Rule::path("/orders/{id}/items/{nr}").header_present("x-topic"),
+        ),
         ("file", Rule::path("/files/{folder}/{name...}")),
     ])
     .unwrap();
@@ -108,7 +122,11 @@ fn parameters_are_told_decoded_and_by_the_names_of_the_rule() {
         ("/files/f/a/b%20c/", "a/b c"),
         ("/files/f//a", "/a"),
     ] {
-        assert_eq!(parameters(path, &[]), [pair("folder", "f"), pair("name", rest)], "{path}");
+        assert_eq!(
+            parameters(path, &[]),
+            [pair("folder", "f"), pair("name", rest)],
+            "{path}"
+        );
     }
 }
 
@@ -123,18 +141,31 @@ fn what_nothing_takes_is_told_apart_by_whether_another_method_would_do() {
     .unwrap();
     let route = |method: Method, path: &str, pairs: &[(&str, &str)]| {
         let headers = headers(pairs);
-        let head = Head { method: &method, path, query: None, headers: &headers };
+        let head = Head {
+            method: &method,
+            path,
+            query: None,
+            headers: &headers,
+        };
         router.route(&head).map(|_| ())
     };
     let allowed = |names: &[&str]| {
         let methods = names.iter().map(|name| name.parse().unwrap());
-        Err(Unrouted::Method { allowed: methods.collect() })
+        Err(Unrouted::Method {
+            allowed: methods.collect(),
+        })
     };
     assert_eq!(route(Method::PUT, "/a", &[]), Ok(()));
     assert_eq!(route(Method::POST, "/a", &[("x-a", "")]), Ok(()));
     assert_eq!(route(Method::POST, "/a", &[]), Err(Unrouted::Nowhere));
-    assert_eq!(route(Method::POST, "/b", &[]), allowed(&["DELETE", "PATCH"]));
-    assert_eq!(route(Method::GET, "/a", &[]), allowed(&["DELETE", "POST", "PUT"]));
+    assert_eq!(
+        route(Method::POST, "/b", &[]),
+        allowed(&["DELETE", "PATCH"])
+    );
+    assert_eq!(
+        route(Method::GET, "/a", &[]),
+        allowed(&["DELETE", "POST", "PUT"])
+    );
     assert_eq!(route(Method::POST, "/", &[]), Err(Unrouted::Nowhere));
     assert_eq!(route(Method::POST, "/%ff", &[]), Err(Unrouted::Nowhere));
     assert_eq!(route(Method::OPTIONS, "*", &[]), Err(Unrouted::Nowhere));
@@ -150,7 +181,12 @@ fn a_body_is_looked_into_only_if_a_rule_asks_for_it() {
     .unwrap();
     let needs_body = |path: &str, pairs: &[(&str, &str)]| {
         let headers = headers(pairs);
-        let head = Head { method: &Method::POST, path, query: None, headers: &headers };
+        let head = Head {
+            method: &Method::POST,
+            path,
+            query: None,
+            headers: &headers,
+        };
         router.route(&head).unwrap().needs_body()
     };
     assert!(!needs_body("/plain", &[]));
@@ -167,20 +203,25 @@ fn rules_that_conflict_are_refused_with_both_named_and_what_overlaps() {
     };
     let path = || Rule::path("/hook");
     insta::assert_snapshot!(
-        [
-            told(path(), Rule::path("/hook/")),
-            told(Rule::path("/a/{x}"), Rule::path("/{y}/b")),
-            told(path().header("x-a", "hunter2"), path().header_present("X-B")),
-            told(path().body("/a/b", 1), path().body("/c", "hunter2").body_present("/a")),
-            told(
-                path().header("x", "1").body_present("/a"),
-                path().header("X", "1").body_present("/b"),
-            ),
-        ]
-        .join("\n"),
-        @r"
-    "
-    );
+                [
+                    told(path(), Rule::path("/hook/")),
+                    told(Rule::path("/a/{x}"), Rule::path("/{y}/b")),
+                    told(path().header("x-a", "hunter2"), path().header_present("X-B")),
+                    told(path().body("/a/b", 1), path().body("/c", "hunter2").body_present("/a")),
+                    told(
+                        path().header("x", "1").body_present("/a"),
+                        path().header("X", "1").body_present("/b"),
+                    ),
+                ]
+                .join("\n"),
+                @r"
+the rules of `first` and `second` conflict: both take `POST /hook`, and neither is more specific; bind one of them only, or have one ask for something more
+the rules of `first` and `second` conflict: both take `POST /a/b`, and neither is more specific; have one of them ask for all that the other does, or for a value that the other excludes
+the rules of `first` and `second` conflict: both take `POST /hook` with header `x-a` and header `x-b`, and neither is more specific; have one of them ask for all that the other does, or for a value that the other excludes
+the rules of `first` and `second` conflict: both take `POST /hook` with member `/a/b` and member `/c`, and neither is more specific; have one of them ask for all that the other does, or for a value that the other excludes
+the rules of `first` and `second` conflict: both take `POST /hook` with header `x` and member `/a` and member `/b`, and neither is more specific; have one of them ask for all that the other does, or for a value that the other excludes
+"
+            );
 }
 
 #[test]
@@ -190,9 +231,15 @@ fn rules_that_no_request_can_meet_together_do_not_conflict() {
         (path().header("x", "1"), path().header("X", "2")),
         (path().body("/a", 1), path().body("/a", 2)),
         (path().body("/a", 1), path().body("/a", "1")),
-        (path().body("/a", 1).header("x", "1"), path().body("/a", 2).header("y", "1")),
+        (
+            path().body("/a", 1).header("x", "1"),
+            path().body("/a", 2).header("y", "1"),
+        ),
         (path().body("/a", 1), path().body_present("/a/b")),
-        (path().body_present("/a/b").header("x", "1"), path().body("/a", 1)),
+        (
+            path().body_present("/a/b").header("x", "1"),
+            path().body("/a", 1),
+        ),
         (path().method("PUT"), path()),
         (
             Rule::path("/a/{x}").header("x", "1"),
@@ -230,7 +277,18 @@ fn all_that_is_wrong_with_rules_is_said_at_once() {
     .unwrap_err();
     let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(texts.join("\n"), @r"
-    ");
+the rule of `wrong` is wrong: the path begins with no slash; write `/orders`
+the rule of `wrong` is wrong: its method is none that a request can have; write `POST`
+the rule of `wrong` is wrong: `not a name` is no name of a header
+the rule of `wrong` is wrong: the value of header `x` has a space at an end, which no request has
+the rule of `wrong` is wrong: no request has two values of header `Y`; keep one of them
+the rule of `wrong` is wrong: `type` is no JSON pointer to a member; write `/type`
+the rule of `wrong` is wrong: `/~2` has a `~` that neither `0` nor `1` follows; write `~0` for `~`
+the rule of `wrong` is wrong: the value at `/list` must be a string, a number, `true`, `false` or `null`
+the rule of `wrong` is wrong: no document has two values at `/a`; keep one of them
+the rule of `wrong` is wrong: it asks for members of a value that it wants to have none
+the rules of `one` and `two` conflict: both take `POST /x`, and neither is more specific; bind one of them only, or have one ask for something more
+");
 }
 
 #[test]
@@ -252,7 +310,10 @@ fn thousands_of_rules_are_looked_up_and_thousands_of_conflicts_told_in_a_few() {
         };
         let topic = format!("t{n}");
         assert_eq!(name("/hook", &topic, json!({})), Some(format!("topic {n}")));
-        assert_eq!(name("/typed", "", json!({"kind": n})), Some(format!("kind {n}")));
+        assert_eq!(
+            name("/typed", "", json!({"kind": n})),
+            Some(format!("kind {n}"))
+        );
         let path = format!("/place{n}/7");
         assert_eq!(name(&path, "", json!({})), Some(format!("place {n}")));
         assert_eq!(name("/typed", "", json!({"kind": 3_000})), None);
@@ -280,7 +341,9 @@ mod universe {
 
     pub(super) fn headers() -> Vec<Vec<(&'static str, &'static str)>> {
         let values = [None, Some("1"), Some("2"), Some("3")];
-        let both = values.iter().flat_map(|x| values.iter().map(move |y| (x, y)));
+        let both = values
+            .iter()
+            .flat_map(|x| values.iter().map(move |y| (x, y)));
         let pairs = both.map(|(x, y)| {
             let x = x.map(|value| ("x", value));
             let y = y.map(|value| ("y", value));
@@ -300,7 +363,10 @@ mod universe {
         let with_n = |document: Value| {
             [None, Some(json!(1.0)), Some(json!("1")), Some(json!(2))].map(|n| {
                 let mut document = document.clone();
-                document.as_object_mut().unwrap().extend(n.map(|n| ("n".to_owned(), n)));
+                document
+                    .as_object_mut()
+                    .unwrap()
+                    .extend(n.map(|n| ("n".to_owned(), n)));
                 document
             })
         };
@@ -352,13 +418,17 @@ impl Model {
     fn meant(&self) -> Meant {
         fn which<T>(all: Vec<T>, is_meant: impl Fn(&T) -> bool) -> BTreeSet<usize> {
             let all = all.iter().enumerate();
-            all.filter(|(_, one)| is_meant(one)).map(|(at, _)| at).collect()
+            all.filter(|(_, one)| is_meant(one))
+                .map(|(at, _)| at)
+                .collect()
         }
         [
             which(universe::paths(), |path| self.takes_path(path)),
             which(universe::headers(), |given| {
                 self.headers.iter().all(|(name, value)| {
-                    given.iter().any(|(there, is)| there == name && value.is_none_or(|value| value == *is))
+                    given
+                        .iter()
+                        .any(|(there, is)| there == name && value.is_none_or(|value| value == *is))
                 })
             }),
             which(universe::documents(), |document| {
@@ -382,7 +452,13 @@ fn is_more_specific(one: &Meant, two: &Meant) -> bool {
 
 fn model() -> impl Strategy<Value = Model> {
     let segment = |name: &'static str| prop::sample::select(vec!["a", "b", "a", "b", name]);
-    let path = (segment("{p}"), segment("{q}"), segment("{s}"), 0..=3_usize, any::<bool>());
+    let path = (
+        segment("{p}"),
+        segment("{q}"),
+        segment("{s}"),
+        0..=3_usize,
+        any::<bool>(),
+    );
     let path = path.prop_map(|(one, two, three, len, has_rest)| {
         let mut path = vec![one, two, three];
         path.truncate(len);

@@ -108,7 +108,8 @@ impl Hmac {
     fn name(&mut self, header: &str) -> Option<HeaderName> {
         let name = HeaderName::from_bytes(header.as_bytes());
         if name.is_err() {
-            self.problems.push(SignatureError::Header(header.to_owned()));
+            self.problems
+                .push(SignatureError::Header(header.to_owned()));
         }
         name.ok()
     }

@@ -6,10 +6,12 @@ use super::*;
 fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
     let pairs = pairs.iter().map(|(name, value)| {
         let name: HeaderName = name.parse().unwrap();
-        (name, HeaderValue::from_str(value).unwrap())
+        (name, HeaderValue::from_bytes(value.as_bytes()).unwrap())
     });
     let mut headers = HeaderMap::new();
-    pairs.for_each(|(name, value)| drop(headers.append(name, value)));
+    pairs.for_each(|(name, value)| {
+        headers.append(name, value);
+    });
     headers
 }
 
@@ -134,7 +136,9 @@ fn vectors() -> Vec<(&'static str, Vector)> {
             "a form of one's own",
             vector(
                 Signature::hmac(
-                    Hmac::sha256("x-sig").prefix("v1=").signs("what do ya want {body}"),
+                    Hmac::sha256("x-sig")
+                        .prefix("v1=")
+                        .signs("what do ya want {body}"),
                     "Jefe",
                 ),
                 &[(
@@ -154,7 +158,11 @@ fn what_senders_publish_is_verified() {
         assert_eq!(vector.signature.problems(), [], "{name}");
         let headers = headers(&vector.headers);
         let (body, now) = (vector.body.as_bytes(), at(vector.signed_at));
-        assert_eq!(vector.signature.verify(&headers, body, now), Ok(()), "{name}");
+        assert_eq!(
+            vector.signature.verify(&headers, body, now),
+            Ok(()),
+            "{name}"
+        );
         let name = vector.signature.header().to_owned();
         let refused = vector.signature.verify(&headers, b"another", now);
         assert_eq!(refused, Err(Unverified::Mismatch(name)));
@@ -173,9 +181,12 @@ fn a_signature_with_one_byte_changed_anywhere_is_refused() {
                 pairs[at_header] = (header, &changed);
                 // Of several signatures one suffices.
                 let is_same = *header == "webhook-signature"
-                    && changed.contains("v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE= ");
+                    && changed.contains(" v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE= ");
                 let now = at(vector.signed_at);
-                let verified = vector.signature.verify(&headers(&pairs), vector.body.as_bytes(), now);
+                let verified =
+                    vector
+                        .signature
+                        .verify(&headers(&pairs), vector.body.as_bytes(), now);
                 assert_eq!(verified.is_ok(), is_same, "{name}: {header}: {changed}");
             }
         }
@@ -188,7 +199,11 @@ fn stripe_header(secrets: &[&str], second: i64, body: &str) -> String {
     for secret in secrets {
         let key = Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret.as_bytes());
         let tag = aws_lc_rs::hmac::sign(&key, format!("{second}.{body}").as_bytes());
-        let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = tag
+            .as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         header.push_str(&format!(",v1={hex}"));
     }
     header + ",v0=6ffbb59b2300aae63f272406069a9788598b792a944a07aba816edb039989a39"
@@ -206,22 +221,53 @@ fn stripe_signs_with_several_secrets_and_ours_may_be_any_of_them() {
     assert_eq!(verify(&header(&["whsec_old"])), Ok(()));
     assert_eq!(verify(&header(&["whsec_other", "whsec_old"])), Ok(()));
     let name = || "stripe-signature".to_owned();
-    assert_eq!(verify(&header(&["whsec_other"])), Err(Unverified::Mismatch(name())));
+    assert_eq!(
+        verify(&header(&["whsec_other"])),
+        Err(Unverified::Mismatch(name()))
+    );
     let time_changed = header(&["whsec_new"]).replace("t=1492774577", "t=1492774578");
     assert_eq!(verify(&time_changed), Err(Unverified::Mismatch(name())));
-    for malformed in ["", "t=1", "v1=00", "t=1492774577,t=1492774577,v1=00", "t=1492774577,v1=zz", "t", "t=now,v1=00"] {
-        assert_eq!(verify(malformed), Err(Unverified::Malformed(name())), "{malformed}");
+    for malformed in [
+        "",
+        "t=1",
+        "v1=00",
+        "t=1492774577,t=1492774577,v1=00",
+        "t=1492774577,v1=zz",
+        "t",
+        "t=now,v1=00",
+    ] {
+        assert_eq!(
+            verify(malformed),
+            Err(Unverified::Malformed(name())),
+            "{malformed}"
+        );
     }
 }
 
 #[test]
 fn a_request_is_as_old_as_the_tolerance_allows_either_way_and_no_older() {
-    for (name, vector) in vectors().into_iter().filter(|(_, vector)| vector.signed_at > 0) {
+    for (name, vector) in vectors()
+        .into_iter()
+        .filter(|(_, vector)| vector.signed_at > 0)
+    {
         let headers = headers(&vector.headers);
-        for (offset, is_taken) in [(0, true), (300, true), (-300, true), (301, false), (-301, false), (1 << 40, false)] {
+        for (offset, is_taken) in [
+            (0, true),
+            (300, true),
+            (-300, true),
+            (301, false),
+            (-301, false),
+            (1 << 40, false),
+        ] {
             let now = Timestamp::from_second(vector.signed_at + offset).unwrap_or(Timestamp::MAX);
-            let verified = vector.signature.verify(&headers, vector.body.as_bytes(), now);
-            let expected = if is_taken { Ok(()) } else { Err(Unverified::Stale { tolerance: 300 }) };
+            let verified = vector
+                .signature
+                .verify(&headers, vector.body.as_bytes(), now);
+            let expected = if is_taken {
+                Ok(())
+            } else {
+                Err(Unverified::Stale { tolerance: 300 })
+            };
             assert_eq!(verified, expected, "{name} after {offset} s");
         }
         let wider = vector.signature.tolerance(Duration::from_secs(3_600));
@@ -235,11 +281,21 @@ fn sendgrid_has_no_tolerance_of_its_own() {
     let (_, vector) = vectors().swap_remove(4);
     let signature = Signature::sendgrid(SENDGRID_KEY);
     let headers = headers(&vector.headers);
-    assert_eq!(signature.verify(&headers, SENDGRID_BODY.as_bytes(), at(1_800_000_000)), Ok(()));
-    let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n{}\n-----END PUBLIC KEY-----\n", &SENDGRID_KEY[..64], &SENDGRID_KEY[64..]);
+    assert_eq!(
+        signature.verify(&headers, SENDGRID_BODY.as_bytes(), at(1_800_000_000)),
+        Ok(())
+    );
+    let pem = format!(
+        "-----BEGIN PUBLIC KEY-----\n{}\n{}\n-----END PUBLIC KEY-----\n",
+        &SENDGRID_KEY[..64],
+        &SENDGRID_KEY[64..]
+    );
     let rotated = Signature::sendgrid(pem);
     assert_eq!(rotated.problems(), []);
-    assert_eq!(rotated.verify(&headers, SENDGRID_BODY.as_bytes(), at(0)), Ok(()));
+    assert_eq!(
+        rotated.verify(&headers, SENDGRID_BODY.as_bytes(), at(0)),
+        Ok(())
+    );
 }
 
 #[test]
@@ -250,10 +306,14 @@ fn headers_that_are_missing_or_there_twice_are_told() {
             let others = vector.headers.iter().filter(|(other, _)| other != header);
             let mut pairs: Vec<(&str, &str)> = others.copied().collect();
             let now = at(vector.signed_at);
-            let missing = vector.signature.verify(&headers(&pairs), vector.body.as_bytes(), now);
+            let missing = vector
+                .signature
+                .verify(&headers(&pairs), vector.body.as_bytes(), now);
             assert_eq!(missing, Err(Unverified::Missing(lower.clone())), "{name}");
             pairs.extend([(*header, *value), (*header, *value)]);
-            let twice = vector.signature.verify(&headers(&pairs), vector.body.as_bytes(), now);
+            let twice = vector
+                .signature
+                .verify(&headers(&pairs), vector.body.as_bytes(), now);
             assert_eq!(twice, Err(Unverified::Malformed(lower)), "{name}");
         }
     }
@@ -269,9 +329,17 @@ fn a_token_is_taken_as_it_is_and_no_other() {
     for value in ["Bearer hunter2", "bearer hunter3"] {
         assert_eq!(verify(&bearer, "Authorization", value), Ok(()));
     }
-    for value in ["Bearer hunter", "Bearer hunter22", "Bearer  hunter2", "Bearer Hunter2"] {
+    for value in [
+        "Bearer hunter",
+        "Bearer hunter22",
+        "Bearer  hunter2",
+        "Bearer Hunter2",
+    ] {
         let name = "authorization".to_owned();
-        assert_eq!(verify(&bearer, "Authorization", value), Err(Unverified::Mismatch(name)));
+        assert_eq!(
+            verify(&bearer, "Authorization", value),
+            Err(Unverified::Mismatch(name))
+        );
     }
     for value in ["hunter2", "Basic hunter2", "", "Béarer hunter2"] {
         assert!(verify(&bearer, "Authorization", value).is_err());
@@ -282,15 +350,27 @@ fn a_token_is_taken_as_it_is_and_no_other() {
 
 #[test]
 fn a_signature_that_could_verify_nothing_says_so_and_verifies_nothing() {
-    let template = |template: &str, problem| SignatureError::Template { template: template.to_owned(), problem };
+    let template = |template: &str, problem| SignatureError::Template {
+        template: template.to_owned(),
+        problem,
+    };
     for (signature, expected) in [
         (Signature::github(""), vec![SignatureError::EmptySecret]),
-        (Signature::github("x").or(" "), vec![SignatureError::EmptySecret]),
+        (
+            Signature::github("x").or(" "),
+            vec![SignatureError::EmptySecret],
+        ),
         (Signature::bearer(""), vec![SignatureError::EmptySecret]),
         (Signature::standard("whsec_?"), vec![SignatureError::Secret]),
         (Signature::sendgrid("x"), vec![SignatureError::PublicKey]),
-        (Signature::sendgrid(&SENDGRID_KEY[..80]), vec![SignatureError::PublicKey]),
-        (Signature::token("a b", "", "x"), vec![SignatureError::Header("a b".into())]),
+        (
+            Signature::sendgrid(&SENDGRID_KEY[..80]),
+            vec![SignatureError::PublicKey],
+        ),
+        (
+            Signature::token("a b", "", "x"),
+            vec![SignatureError::Header("a b".into())],
+        ),
         (
             Signature::hmac(Hmac::sha256("a b").signs("x").timestamp("c d"), ""),
             vec![
@@ -328,7 +408,12 @@ fn no_secret_is_shown() {
         let shown = format!("{signature:?}");
         let is_header = signature.header() == secret; // It was given as a name.
         assert!(is_header || !shown.contains("hunter"), "{shown}");
-        assert!(signature.problems().iter().all(|problem| !problem.to_string().contains("hunter")));
+        assert!(
+            signature
+                .problems()
+                .iter()
+                .all(|problem| !problem.to_string().contains("hunter"))
+        );
     }
 }
 
@@ -359,10 +444,11 @@ proptest! {
                 let name: HeaderName = signature.header().parse().unwrap();
                 headers.insert("x-slack-request-timestamp", time.clone());
                 headers.insert("webhook-timestamp", time.clone());
-                headers.insert(SENDGRID_TIME, time);
+                headers.insert(&SENDGRID_TIME, time);
                 headers.insert(name, header);
             }
-            prop_assert!(signature.verify(&headers, b"{}", at(0)).is_err());
+            let verified = signature.verify(&headers, b"{}", at(0));
+            prop_assert!(verified.is_err());
         }
     }
 }
