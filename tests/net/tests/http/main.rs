@@ -3,4 +3,5 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)] // A test that cannot go on says so by failing.
 
+mod credentials;
 mod faults;
