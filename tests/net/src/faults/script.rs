@@ -10,8 +10,8 @@ use crate::random::Random;
 ///
 /// # Panics
 /// When asked, if there are none.
-pub fn in_turn(answers: impl Into<Vec<Answer>>) -> impl Fn(&Asked) -> Answer + Send + Sync {
-    let answers = answers.into();
+#[must_use]
+pub fn in_turn(answers: Vec<Answer>) -> impl Fn(&Asked) -> Answer + Send + Sync {
     move |asked| {
         let nth = usize::try_from(asked.nth).unwrap_or(usize::MAX);
         let answer = answers.get(nth).or(answers.last());

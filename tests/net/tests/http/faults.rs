@@ -10,7 +10,7 @@ use staunch::http::{Client, HttpError, Limiter, Retry, Timeouts};
 use staunch_net_tests::faults::{Answer, Asked, FaultServer, Spoiler};
 use staunch_net_tests::random::seed;
 
-use crate::credentials::Tokens;
+use crate::tokens::Tokens;
 
 /// Readers that read at once, each its own records: every other one takes a page as a whole, the others line by line as it arrives.
 const READERS: u64 = 16;
