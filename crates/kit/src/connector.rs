@@ -196,9 +196,18 @@ pub trait Connector: Send + Sync + 'static {
         crate::slots::DEFAULT_SLOTS
     }
 
-    /// The schema of the endpoint config. By default that of [`Config`](Self::Config).
+    /// Where the capture listens, if any of its resources is fed by [webhooks](crate::webhook). By default on port 8080.
+    #[cfg(feature = "webhook")]
+    fn listener(&self, config: &Self::Config) -> crate::webhook::Listener {
+        let _ = config;
+        crate::webhook::Listener::default()
+    }
+
+    /// The schema of the endpoint config. By default that of [`Config`](Self::Config), in which each enum whose variants are objects
+    /// is a choice between forms, if one member has another constant in each: its tag, or the title of
+    /// [credentials](crate::auth).
     fn config_schema(&self) -> Value {
-        crate::schema::of::<Self::Config>()
+        crate::schema::of_config::<Self::Config>()
     }
 
     /// How users obtain credentials by OAuth2, if they can. By default they cannot.

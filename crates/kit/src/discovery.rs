@@ -105,6 +105,19 @@ impl Resource {
         self
     }
 
+    /// The key that discovery tells of its collection.
+    pub(crate) fn discovered_key(&self) -> Vec<String> {
+        match self.has_fallback_key() {
+            true => vec![POSTED_ID.to_owned()],
+            false => self.key.clone(),
+        }
+    }
+
+    /// Whether its key is but the id that a posted document is given: whoever knows a better one is to use that.
+    pub(crate) fn has_fallback_key(&self) -> bool {
+        self.key.is_empty() && self.is_posted()
+    }
+
     /// The schema that discovery tells of its documents. It is a copy: what is added here is not added to the schema that was given.
     pub(crate) fn discovered_schema(&self) -> Value {
         let is_inferred = self.schema_inference.unwrap_or(self.schema.is_none());
@@ -172,8 +185,13 @@ pub(crate) fn problems(resources: &[Resource]) -> Vec<String> {
             ));
         }
     }
+    #[cfg(feature = "webhook")]
+    problems.extend(crate::webhook::conflicts(resources));
     problems
 }
+
+/// Where a posted document has the id that it is given.
+const POSTED_ID: &str = "/_meta/webhookId";
 
 /// Where the number of a snapshot's row is.
 pub(crate) const ROW: &str = "/_meta/row_id";

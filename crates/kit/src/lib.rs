@@ -56,6 +56,8 @@ mod tasks;
 mod testing;
 mod transactor;
 mod unary;
+#[cfg(feature = "webhook")]
+pub mod webhook;
 
 pub use buffered::{Buffered, buffered};
 pub use capture::{
@@ -94,4 +96,6 @@ mod pages {
     page!(Acknowledgements, "docs/guide/acknowledgements.md");
     #[cfg(feature = "http")]
     page!(RateLimits, "docs/guide/rate-limits.md");
+    #[cfg(feature = "stream")]
+    page!(Files, "docs/guide/files.md");
 }

@@ -58,6 +58,9 @@ pub(crate) struct Prepared {
     misfit: Option<TaskError>,
     /// Told when the last backfill of a binding with a schedule has ended.
     backfills_ended: Arc<Notify>,
+    /// What is posted to the bindings, if anything is, and where.
+    #[cfg(feature = "webhook")]
+    webhooks: Option<(crate::webhook::Endpoints, crate::webhook::Listener)>,
 }
 
 struct PreparedBinding {
@@ -159,6 +162,8 @@ pub(crate) async fn prepare<C: Connector>(
     let concurrent_subtasks = connector.concurrent_subtasks(&config);
     let resources = connector.resources(&config).await?;
     unary::refuse(discovery::problems(&resources))?;
+    #[cfg(feature = "webhook")]
+    let listener = connector.listener(&config);
     let mut resources = Taken::new(resources, |resource| &resource.name);
     let mut decoded = Taken::new(decoded, |(state_key, _)| state_key);
     let of_bindings = resources.find(configs.iter().map(|config| config.name.as_str()));
@@ -196,7 +201,17 @@ pub(crate) async fn prepare<C: Connector>(
     {
         return Err(misfit.into()); // A migration would be committed that nobody can run.
     }
+    #[cfg(feature = "webhook")]
+    let webhooks = {
+        let bound = bindings.iter();
+        let bound = bound.map(|binding| (&binding.open, &binding.resource));
+        let endpoints = crate::webhook::Endpoints::of(bound);
+        let endpoints = endpoints.map_err(|conflicts| conflicts.join("\n"))?;
+        endpoints.map(|endpoints| (endpoints, listener))
+    };
     Ok(Prepared {
+        #[cfg(feature = "webhook")]
+        webhooks,
         bindings,
         planned,
         concurrent_subtasks,
@@ -299,7 +314,7 @@ impl Prepared {
             || self
                 .bindings
                 .iter()
-                .any(|binding| binding.resource.acknowledgements)
+                .any(|binding| binding.resource.is_acknowledged())
     }
 
     /// Answers `Opened`, carries the state over, and hands out the functions to run.
@@ -329,6 +344,10 @@ impl Prepared {
         for binding in self.bindings {
             scheduled.extend(binding.open.scheduled.clone());
             children.extend(binding.start(session).await?);
+        }
+        #[cfg(feature = "webhook")]
+        if let Some((endpoints, listener)) = self.webhooks {
+            children.push(crate::webhook::start(session, endpoints, listener)?);
         }
         let watch = (!scheduled.is_empty()).then(|| {
             let (clock, stopping) = (session.clock.clone(), session.stopping.clone());

@@ -61,6 +61,8 @@ pub struct Resource {
     pub(crate) tombstone: Map<String, Value>,
     pub(crate) tombstones: BTreeMap<String, Map<String, Value>>,
     pub(crate) on_open: Option<OnOpen>,
+    #[cfg(feature = "webhook")]
+    pub(crate) webhook: Option<crate::webhook::Endpoint>,
 }
 
 /// The functions of one strategy.
@@ -119,7 +121,22 @@ impl Resource {
             tombstone: Map::new(),
             tombstones: BTreeMap::new(),
             on_open: None,
+            #[cfg(feature = "webhook")]
+            webhook: None,
         }
+    }
+
+    /// Whether the runtime must say what of it is durable.
+    pub(crate) fn is_acknowledged(&self) -> bool {
+        self.acknowledgements || self.is_posted()
+    }
+
+    /// Whether its documents are posted.
+    pub(crate) fn is_posted(&self) -> bool {
+        #[cfg(feature = "webhook")]
+        return self.webhook.is_some();
+        #[cfg(not(feature = "webhook"))]
+        false
     }
 
     /// Its name.
@@ -275,6 +292,18 @@ impl Resource {
     /// that: a capture does not open whose subtasks would delete each other's rows.
     pub fn tombstone_subtask(mut self, subtask: &str, members: Map<String, Value>) -> Self {
         self.tombstones.insert(subtask.to_owned(), members);
+        self
+    }
+}
+
+/// What others post.
+#[cfg(feature = "webhook")]
+impl Resource {
+    /// Captures what is posted to the capture's [listener](crate::Connector::listener). See [`webhook`](crate::webhook).
+    ///
+    /// Without a key, its documents are keyed on the id that each is given.
+    pub fn webhook(mut self, endpoint: crate::webhook::Endpoint) -> Self {
+        self.webhook = Some(endpoint);
         self
     }
 }

@@ -152,6 +152,26 @@ impl Spool {
         drop(self.take());
     }
 
+    /// Adds a sequence behind this one. It is in memory.
+    #[cfg(feature = "webhook")]
+    pub(crate) fn append(&mut self, next: Spool) -> io::Result<()> {
+        debug_assert!(next.is_in_memory());
+        self.buffer().extend_from_slice(&next.buffer);
+        drop(next); // First: what it took of the budget may be needed here.
+        self.settle()
+    }
+
+    #[cfg(feature = "webhook")]
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.file.is_none()
+    }
+
+    /// How many bytes wait in memory.
+    #[cfg(feature = "webhook")]
+    pub(crate) fn memory(&self) -> u64 {
+        self.buffer.len() as u64
+    }
+
     /// How many bytes wait.
     pub(crate) fn len(&self) -> u64 {
         self.file_bytes + self.buffer.len() as u64

@@ -31,16 +31,23 @@ pub(crate) enum Activity {
     Interval,
     Writer,
     Acknowledgement,
+    /// It waits for others to begin.
+    #[cfg_attr(
+        not(feature = "webhook"),
+        expect(dead_code, reason = "only webhooks wait so")
+    )]
+    Listening,
 }
 
 impl Activity {
-    const ALL: [Activity; 6] = [
+    const ALL: [Activity; 7] = [
         Activity::Starting,
         Activity::Running,
         Activity::Slot,
         Activity::Interval,
         Activity::Writer,
         Activity::Acknowledgement,
+        Activity::Listening,
     ];
 }
 
@@ -53,14 +60,20 @@ pub(crate) enum Strategy {
     Backfill,
     Snapshot,
     Roster,
+    #[cfg_attr(
+        not(feature = "webhook"),
+        expect(dead_code, reason = "only webhooks are")
+    )]
+    Webhook,
 }
 
 impl Strategy {
-    const ALL: [Strategy; 4] = [
+    const ALL: [Strategy; 5] = [
         Strategy::Incremental,
         Strategy::Backfill,
         Strategy::Snapshot,
         Strategy::Roster,
+        Strategy::Webhook,
     ];
 
     fn as_str(self) -> &'static str {
@@ -69,6 +82,7 @@ impl Strategy {
             Strategy::Backfill => "backfill",
             Strategy::Snapshot => "snapshot",
             Strategy::Roster => "roster",
+            Strategy::Webhook => "webhook",
         }
     }
 }
@@ -221,6 +235,14 @@ impl Enrolled {
         self.tasks.progress.moved(&self.task);
     }
 
+    /// So much of it has left with a checkpoint that is not its alone.
+    #[cfg(feature = "webhook")]
+    pub(crate) fn captured_with_others(&self, documents: u64, bytes: u64) {
+        self.task.documents.fetch_add(documents, Ordering::Relaxed);
+        self.task.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.tasks.progress.moved(&self.task);
+    }
+
     pub(crate) fn elapsed(&self) -> u64 {
         self.tasks.elapsed()
     }
@@ -320,6 +342,7 @@ impl Report {
         let (activity, since) = task.activity();
         let state = match activity {
             Activity::Starting => "not begun yet".into(),
+            Activity::Listening => "listening".into(),
             Activity::Running => "running its function".into(),
             Activity::Slot => "waiting for a slot".into(),
             Activity::Interval => {

@@ -158,6 +158,33 @@ impl Transactor {
         }
     }
 
+    /// As [`checkpoint`](Self::checkpoint), and returns when it has its turn: the answer is told when it is durable, or dropped if that
+    /// cannot be known any more.
+    #[cfg(feature = "webhook")]
+    pub(crate) async fn submit(
+        &self,
+        mut messages: Spool,
+        updated: &RawValue,
+        merge_patch: bool,
+    ) -> Result<oneshot::Receiver<()>, TaskError> {
+        let state = Some(response::ConnectorState {
+            updated,
+            merge_patch,
+        });
+        let checkpoint = Response::Checkpoint(response::Checkpoint { state });
+        self.encode(&checkpoint, &mut messages)?;
+        let (waiter, durable) = oneshot::channel();
+        self.enqueue(messages, Some(Some(waiter))).await?;
+        Ok(durable)
+    }
+
+    /// Whether acknowledgements may still come.
+    #[cfg(feature = "webhook")]
+    pub(crate) fn is_acknowledged(&self) -> bool {
+        let acknowledgements = self.lock();
+        acknowledgements.expected && !acknowledgements.closed
+    }
+
     /// How many checkpoints wait for an acknowledgement.
     pub(crate) fn pending(&self) -> usize {
         self.lock().pending.len()

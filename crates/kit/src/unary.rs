@@ -46,10 +46,10 @@ pub(crate) async fn discover<C: Connector>(
             },
         )),
         document_schema: raw(&resource.discovered_schema()),
-        key: resource.key.clone(),
+        key: resource.discovered_key(),
         disable: resource.is_disabled,
         resource_path: Vec::new(), // The runtime takes it from the config, by `resource_path_pointers`.
-        is_fallback_key: false,
+        is_fallback_key: resource.has_fallback_key(),
     };
     Ok(Response::Discovered(response::Discovered {
         bindings: resources.iter().map(discovered).collect(),

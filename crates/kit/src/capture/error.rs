@@ -168,6 +168,17 @@ pub enum TaskError {
         /// How many there were.
         pending: usize,
     },
+    /// A capture that listens cannot.
+    #[cfg(feature = "webhook")]
+    #[error(
+        "the capture cannot listen on `{address}`; end whatever else listens there, or configure another port"
+    )]
+    Listen {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The state does not fit the functions of the resource.
     #[error("the state of `{state_key}` does not fit resource `{binding}` at {pointer}: {problem}")]
     State {

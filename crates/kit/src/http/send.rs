@@ -343,7 +343,9 @@ impl<'a> Asking<'a> {
     fn secrets(&self) -> Secrets {
         let mut headers = self.first.headers.clone();
         headers.extend(self.authorization());
-        Secrets::of(&self.first.url, &headers, self.draft.secrets.clone())
+        let mut known = self.draft.secrets.clone();
+        known.extend(self.authorization.iter().flat_map(Authorization::secrets));
+        Secrets::of(&self.first.url, &headers, known)
     }
 
     /// Whether a status may pass. A request that may have been carried out is not sent twice unless that does no harm.
