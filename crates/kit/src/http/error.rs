@@ -329,8 +329,13 @@ impl HttpError {
         io::Error::new(kind, self)
     }
 
-    pub(super) fn redirected(asked: Asked, from: &Url, to: &HeaderValue, problem: &str) -> Self {
-        let to = to.to_str().ok().and_then(|to| from.join(to).ok());
+    pub(super) fn redirected(
+        asked: Asked,
+        from: &Url,
+        to: Option<&HeaderValue>,
+        problem: &str,
+    ) -> Self {
+        let to = to.and_then(|to| from.join(to.to_str().ok()?).ok());
         let to = to
             .as_ref()
             .map_or("an address that is none".to_owned(), bare);
