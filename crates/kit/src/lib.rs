@@ -94,4 +94,6 @@ mod pages {
     page!(Acknowledgements, "docs/guide/acknowledgements.md");
     #[cfg(feature = "http")]
     page!(RateLimits, "docs/guide/rate-limits.md");
+    #[cfg(feature = "auth")]
+    page!(Authentication, "docs/guide/authentication.md");
 }
