@@ -98,4 +98,6 @@ mod pages {
     page!(RateLimits, "docs/guide/rate-limits.md");
     #[cfg(feature = "stream")]
     page!(Files, "docs/guide/files.md");
+    #[cfg(feature = "auth")]
+    page!(Authentication, "docs/guide/authentication.md");
 }
