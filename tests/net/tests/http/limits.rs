@@ -1,6 +1,6 @@
 //! The pace at which a server is asked, over the wire.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use staunch::http::{Budget, Hints, Limiter, Response};
