@@ -96,6 +96,8 @@ mod pages {
     page!(Acknowledgements, "docs/guide/acknowledgements.md");
     #[cfg(feature = "http")]
     page!(RateLimits, "docs/guide/rate-limits.md");
+    #[cfg(all(feature = "auth", feature = "stream"))]
+    page!(Http, "docs/guide/http.md");
     #[cfg(feature = "stream")]
     page!(Files, "docs/guide/files.md");
     #[cfg(feature = "auth")]

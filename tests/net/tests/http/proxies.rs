@@ -1,63 +1,9 @@
-//! Proxies that the environment names. Each test asks in a process of its own, whose environment it sets.
+//! Proxies that the environment names.
 
-use std::process::Command;
-
-use staunch::http::{Client, HttpError, Retry};
 use staunch_net_tests::faults::{Answer, FaultServer};
 
-use crate::asking::{serve, shown};
-
-/// What the process asks.
-const URL: &str = "STAUNCH_NET_ASK";
-
-/// All that a system may have said of proxies before.
-const PROXY_VARIABLES: [&str; 8] = [
-    "HTTP_PROXY",
-    "http_proxy",
-    "HTTPS_PROXY",
-    "https_proxy",
-    "ALL_PROXY",
-    "all_proxy",
-    "NO_PROXY",
-    "no_proxy",
-];
-
-/// Asks `url` in a process with these variables, and returns what it came to.
-async fn asked(url: &str, variables: &[(&str, &str)]) -> String {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    for variable in PROXY_VARIABLES {
-        command.env_remove(variable);
-    }
-    command
-        .args(["--exact", "proxies::asks", "--ignored", "--nocapture"])
-        .env(URL, url)
-        .envs(variables.iter().copied());
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
-        .await
-        .unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{said}");
-    let (_, said) = said.split_once("it came to: ").unwrap();
-    said.to_owned()
-}
-
-#[tokio::test]
-#[ignore = "it is what the other tests here start, and does nothing by itself"]
-async fn asks() {
-    let url = std::env::var(URL).unwrap();
-    let client = Client::builder().retry(Retry::never()).build();
-    match client.get(url).send().await {
-        Ok(answer) => println!("it came to: {}", answer.text()),
-        Err(error) => {
-            let kind = match error {
-                HttpError::Unreached { .. } => "unreached",
-                HttpError::Refused(_) => "refused",
-                _ => "something else",
-            };
-            println!("it came to: {kind} {}", shown(&error));
-        }
-    }
-}
+use crate::asking::serve;
+use crate::process::asked;
 
 /// A proxy, which answers itself.
 async fn proxy() -> FaultServer {
