@@ -65,6 +65,13 @@ impl std::fmt::Debug for ConfigUpdate {
     }
 }
 
+/// The config that a capture goes on with.
+pub(crate) struct Current<C> {
+    pub(crate) config: C,
+    /// When the next rotation of its tokens is due, if there is one: the capture must have been opened anew by the time they expire.
+    pub(crate) rotation: Option<jiff::Timestamp>,
+}
+
 /// The config that the capture is to go on with: updated, and announced, if the connector wants it to be.
 ///
 /// # Errors
@@ -75,8 +82,11 @@ pub(crate) async fn current<C: Connector>(
     json: &RawValue,
     _: Purpose,
     _: jiff::Timestamp,
-) -> Result<C::Config, BoxError> {
-    Ok(config::read(connector, json.get())?)
+) -> Result<Current<C::Config>, BoxError> {
+    Ok(Current {
+        config: config::read(connector, json.get())?,
+        rotation: None,
+    })
 }
 
 /// The config that the capture is to go on with: updated, and announced, if the connector wants it to be.
@@ -89,7 +99,7 @@ pub(crate) async fn current<C: Connector>(
     json: &RawValue,
     purpose: Purpose,
     now: jiff::Timestamp,
-) -> Result<C::Config, BoxError> {
+) -> Result<Current<C::Config>, BoxError> {
     let mut config = config::read(connector, json.get())?;
     let mut json: serde_json::Value = serde_json::from_str(json.get())?;
     let mut messages = Vec::new();
@@ -107,23 +117,26 @@ pub(crate) async fn current<C: Connector>(
         for message in messages {
             tracing::info!("opening the capture would update its endpoint config: {message}");
         }
-        return Ok(config); // A look posts nothing, and spends no token.
+        let rotation = None;
+        return Ok(Current { config, rotation }); // A look posts nothing, and spends no token.
     }
-    let client = crate::http::Client::new();
+    let client = crate::http::Client::of_opening();
     let rotating = Rotating {
         config: &config,
         json: &json,
         now,
         http: &client,
+        due: std::sync::Mutex::default(),
     };
     let rotated = connector.rotate_tokens(&rotating).await?;
+    let rotation = rotating.due();
     let is_rotated = rotated.is_some();
     if let Some(update) = rotated {
         json = update.config;
         messages.push(update.message);
     }
     if messages.is_empty() {
-        return Ok(config);
+        return Ok(Current { config, rotation });
     }
     let schema = connector.config_schema();
     let announced = encryption::encrypt(&client, &json, &schema).await;
@@ -141,5 +154,5 @@ pub(crate) async fn current<C: Connector>(
             format!("the connector rotates its tokens to a config that it cannot read: {error}")
         })?;
     }
-    Ok(config)
+    Ok(Current { config, rotation })
 }

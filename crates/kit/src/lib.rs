@@ -18,7 +18,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout)]
 
-#[cfg(feature = "http")]
+#[cfg(feature = "auth")]
 pub mod auth;
 mod buffered;
 mod capture;
@@ -26,6 +26,8 @@ mod clock;
 mod config;
 mod config_update;
 mod connector;
+#[cfg(any(feature = "http", feature = "stream", feature = "webhook"))]
+mod decode;
 mod discovery;
 mod document;
 #[cfg(feature = "http")]
@@ -90,4 +92,6 @@ mod pages {
     page!(Subtasks, "docs/guide/subtasks.md");
     page!(Schedules, "docs/guide/schedules.md");
     page!(Acknowledgements, "docs/guide/acknowledgements.md");
+    #[cfg(feature = "http")]
+    page!(RateLimits, "docs/guide/rate-limits.md");
 }

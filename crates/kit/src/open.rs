@@ -28,7 +28,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::capture::{
     BoxError, Child, Lane, OpenBinding, RosterLane, Session, TaskError, run_on_open,
 };
-use crate::config_update;
+use crate::config_update::{self, Current};
 use crate::connector::Connector;
 use crate::discovery;
 use crate::log;
@@ -49,6 +49,8 @@ pub(crate) struct Prepared {
     bindings: Vec<PreparedBinding>,
     planned: Option<Planned>,
     pub(crate) concurrent_subtasks: usize,
+    /// When the capture must be opened anew, for its tokens to be rotated.
+    pub(crate) rotation: Option<Timestamp>,
     /// State keys of the bindings that are to begin anew, those which are not open among them.
     requests: Vec<String>,
     /// What keeps a binding from going on with its state. Said after `Opened`, as the request itself was answerable, and before
@@ -75,6 +77,7 @@ pub(crate) struct Started {
 /// The state that a capture opens with, and what was done to it.
 pub(crate) struct Migrated<C> {
     config: C,
+    rotation: Option<Timestamp>,
     configs: Vec<ResourceConfig>,
     state: ConnectorState,
     /// What the state of each binding means, under its state key.
@@ -99,7 +102,8 @@ pub(crate) async fn migrate<C: Connector>(
         &open.capture.inactive_bindings,
         &state,
     )?;
-    let config = config_update::current(connector, &open.capture.config, purpose, now).await?;
+    let current = config_update::current(connector, &open.capture.config, purpose, now).await?;
+    let Current { config, rotation } = current;
     let migrating = Migrating {
         config: &config,
         state: &state,
@@ -107,7 +111,7 @@ pub(crate) async fn migrate<C: Connector>(
         range: open.range,
         purpose,
         #[cfg(feature = "http")]
-        http: crate::http::Client::new(),
+        http: crate::http::Client::of_opening(),
         definitions: Definitions::default(),
     };
     let planned = migrate::plan(connector, &migrating).await?;
@@ -121,6 +125,7 @@ pub(crate) async fn migrate<C: Connector>(
     state.check_backfill_requests()?;
     Ok(Migrated {
         config,
+        rotation,
         configs,
         state,
         decoded,
@@ -136,6 +141,7 @@ pub(crate) async fn prepare<C: Connector>(
 ) -> Result<Prepared, BoxError> {
     let Migrated {
         config,
+        rotation,
         configs,
         state,
         decoded,
@@ -194,6 +200,7 @@ pub(crate) async fn prepare<C: Connector>(
         bindings,
         planned,
         concurrent_subtasks,
+        rotation,
         requests: requests.into_iter().collect(),
         misfit,
         backfills_ended,

@@ -261,7 +261,7 @@ impl<C: Connector> Server<'_, C> {
             budget: Arc::clone(&self.budget),
             stopping: CancellationToken::new(),
             cancelling: CancellationToken::new(),
-            limits: self.limits,
+            limits: self.limits.until(prepared.rotation, self.clock.now()),
             slots: Slots::new(prepared.concurrent_subtasks),
             tasks: Tasks::new(),
             status,

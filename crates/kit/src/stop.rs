@@ -1,7 +1,7 @@
 //! How a capture stops: who asks for it, and how long it may take.
 //!
 //! ```text
-//! end of the input, SIGTERM, SIGINT, a schedule, 24 hours ─► running invocations finish, no further ones begin
+//! end of the input, SIGTERM, SIGINT, a schedule, a token that expires, 24 hours ─► running invocations finish, no further ones begin
 //!                                     after 30 minutes, or at a second signal ─► they are cancelled at their next `await`
 //!                                                              after 10 more seconds ─► they are left behind, and the process ends
 //! ```
@@ -11,6 +11,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use staunch_protocol::Request;
 use staunch_protocol::log::Level;
 use tokio::sync::mpsc;
@@ -27,6 +28,8 @@ pub(crate) struct Limits {
     /// After so long a capture stops by itself, and is started again by whoever runs it: what leaks, drifts or is cached for too
     /// long is then bounded by a day, and resources that came to be are found.
     pub(crate) restart: Duration,
+    /// Why then.
+    pub(crate) restart_reason: &'static str,
     /// How long running invocations have to finish once the capture is to stop: a long page of a slow source fits.
     pub(crate) finish: Duration,
     /// The same when the runtime has said what makes no sense: what runs may come to its next checkpoint, but is waited for no longer.
@@ -38,11 +41,34 @@ pub(crate) struct Limits {
 impl Limits {
     pub(crate) const USUAL: Limits = Limits {
         restart: Duration::from_secs(24 * 60 * 60),
+        restart_reason: "the capture has run for a day",
         finish: Duration::from_secs(30 * 60),
         finish_distrusted: Duration::from_secs(10),
         cancel: Duration::from_secs(10),
     };
+
+    /// The same, but for a capture that is to be started again when its tokens are to be rotated. Tokens whose life is shorter than
+    /// [`SHORTEST_RUN`] are used until they expire, as it would do nothing else.
+    pub(crate) fn until(self, rotation: Option<Timestamp>, now: Timestamp) -> Self {
+        let Some(rotation) = rotation else {
+            return self;
+        };
+        let left = Duration::try_from(rotation.duration_since(now)).unwrap_or_default();
+        // One moment later, so that it is due.
+        let restart = left.max(SHORTEST_RUN) + Duration::from_secs(1);
+        if restart >= self.restart {
+            return self;
+        }
+        Self {
+            restart,
+            restart_reason: "the access token is about to expire",
+            ..self
+        }
+    }
 }
+
+/// How long a capture runs at least before it is started again for its tokens.
+const SHORTEST_RUN: Duration = Duration::from_secs(5 * 60);
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +153,8 @@ pub(crate) async fn attend(
                 Signal::Stop => session.cancelling.cancel(),
             },
             () = &mut restart, if !session.stopping.is_cancelled() => {
-                tracing::info!("the capture has run for a day, and stops to be started again");
+                let reason = session.limits.restart_reason;
+                tracing::info!("{reason}, and the capture stops to be started again");
                 session.stopping.cancel();
             }
         }

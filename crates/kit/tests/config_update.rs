@@ -377,12 +377,13 @@ fn a_provider_that_refuses_ends_the_opening_with_what_it_says_and_no_secret() {
     let server = Server::start(|_, (_, _)| {
         (
             400,
-            json!({ "error": "invalid_grant", "of": "hunter2-refresh" }).to_string(),
+            json!({ "error": "invalid_grant", "error_description": "no hunter2-refresh" })
+                .to_string(),
         )
     });
     let (ended, error) = server.failing(&server.with_tokens(0));
     assert!(
-        error.contains("invalid_grant") && error.contains("[hidden]"),
+        error.contains("`invalid_grant` (no [hidden]); ") && error.contains("authorise"),
         "{error}"
     );
     assert!(!format!("{ended:?}").contains("hunter2"), "{ended:?}");

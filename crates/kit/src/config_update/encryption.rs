@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use staunch_protocol::log::Level;
 
 use crate::capture::error_chain;
-use crate::http::{Client, HttpError};
+use crate::http::{Client, HttpError, Retry};
 use crate::log;
 
 /// Where configs are encrypted, unless the environment says otherwise.
@@ -15,12 +15,8 @@ const DEFAULT_URL: &str = "https://config-encryption.estuary.dev/v1/encrypt-conf
 /// The variable of the environment that says otherwise.
 const URL_VARIABLE: &str = "ENCRYPTION_URL";
 
-/// What is waited before it is tried again. A token that was rotated is in this process alone until the service has answered.
-const PAUSES: [Duration; 3] = [
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-];
+/// A token that was rotated is in this process alone until the service has answered.
+const RETRY: Duration = Duration::from_secs(30);
 
 /// An updated endpoint config could not be encrypted. Nothing of the config is in the text.
 #[derive(Debug, thiserror::Error)]
@@ -46,42 +42,30 @@ pub(super) async fn encrypt(
     let mut config = config.clone();
     config.sort_all_objects();
     let body = json!({ "config": config, "schema": schema });
-    let mut pauses = PAUSES.into_iter();
-    loop {
-        let error = match client.post(url).json(&body).send().await {
-            Ok(answer) => match answer.json::<Map<String, Value>>() {
-                Ok(encrypted) => return Ok(Value::Object(encrypted)),
-                Err(error) => error,
-            },
-            Err(error) => error,
-        };
-        match pauses.next().filter(|_| may_pass(&error)) {
-            Some(pause) => tokio::time::sleep(pause).await,
-            None => {
-                return Err(EncryptionError {
-                    problem: problem(&error),
-                });
-            }
-        }
-    }
-}
-
-/// Whether trying again may help.
-fn may_pass(error: &HttpError) -> bool {
-    match error {
-        HttpError::Broken { .. } | HttpError::Late { .. } => true,
-        HttpError::Status { status, .. } => matches!(status, 408 | 429 | 500..),
-        _ => false,
-    }
+    let client = client
+        .scoped()
+        .retry(Retry::default().within(RETRY))
+        .build();
+    let request = client.post(url).json(&body).as_read();
+    let encrypted = match request.send().await {
+        Ok(answer) => answer.json::<Map<String, Value>>(),
+        Err(error) => Err(error),
+    };
+    encrypted
+        .map(Value::Object)
+        .map_err(|error| EncryptionError {
+            problem: problem(&error),
+        })
 }
 
 /// What went wrong, without what the service says: it may repeat what it was sent.
 fn problem(error: &HttpError) -> String {
-    match error {
-        HttpError::Status { asked, status, .. } => {
+    match error.refusal() {
+        Some(refusal) => {
+            let (asked, status) = (refusal.asked(), refusal.status());
             format!("{asked} was answered with status {status}")
         }
-        other => error_chain(other),
+        None => error_chain(error),
     }
 }
 

@@ -1,9 +1,13 @@
 //! What a connector sees when it may rotate its tokens.
 
+use std::sync::{Mutex, PoisonError};
+
 use jiff::Timestamp;
 use serde_json::Value;
 
+#[cfg(feature = "auth")]
 use super::ConfigUpdate;
+#[cfg(feature = "auth")]
 use crate::auth::{RotateError, RotatingOAuth2};
 use crate::http::Client;
 
@@ -39,6 +43,8 @@ pub struct Rotating<'a, C> {
     pub json: &'a Value,
     pub(super) now: Timestamp,
     pub(super) http: &'a Client,
+    /// When a rotation is due again.
+    pub(super) due: Mutex<Option<Timestamp>>,
 }
 
 impl<C> Rotating<'_, C> {
@@ -54,20 +60,32 @@ impl<C> Rotating<'_, C> {
         self.http
     }
 
+    /// When a rotation is due again, if that is known.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        *self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Rotates the credentials that the config has at `pointer`, if their access token is about to expire.
     ///
     /// The provider is asked at `token_url`. What it answers takes the place of both tokens and of the time; a refresh token that
-    /// it does not answer with stays as it is. All other members of the config are left alone.
+    /// it does not answer with stays as it is. All other members of the config are left alone. Shortly before the token expires that the
+    /// capture goes on with, the capture ends in order, so that the next opening rotates again.
     ///
     /// # Errors
     /// When the provider refuses, or when there are no credentials at `pointer`.
+    #[cfg(feature = "auth")]
     pub async fn oauth2(
         &self,
         credentials: &RotatingOAuth2,
         pointer: &str,
         token_url: &str,
     ) -> Result<Option<ConfigUpdate>, RotateError> {
+        let is_next = |expires_at| {
+            let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+            *due = Some(crate::auth::due_at(expires_at));
+        };
         if !credentials.is_due(self.now) {
+            is_next(credentials.expires_at());
             return Ok(None);
         }
         let mut config = self.json.clone();
@@ -78,6 +96,7 @@ impl<C> Rotating<'_, C> {
             });
         };
         let tokens = credentials.exchange(self.http, token_url, self.now).await?;
+        is_next(tokens.expires_at);
         tokens.write_into(place);
         Ok(Some(ConfigUpdate::new(
             "Rotating OAuth2 tokens in endpoint config.",

@@ -12,14 +12,50 @@ use crate::BoxError;
 pub struct Authorization {
     /// The header, marked as sensitive.
     pub(crate) header: (HeaderName, HeaderValue),
-    /// The token's number: each that is fetched has a higher one.
     pub(crate) generation: u64,
+}
+
+impl Authorization {
+    /// A header, and the number of the token that it holds.
+    ///
+    /// # Errors
+    /// What is wrong with a name or a value that no header can have, without the value.
+    pub fn new(name: &str, value: &str, generation: u64) -> Result<Self, BoxError> {
+        let header = super::client::header(name, value)?;
+        Ok(Self { header, generation })
+    }
+
+    /// The token's number: each that is fetched has a higher one.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
 }
 
 /// A future that is told by its type alone.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What gives a request its authorisation.
+/// What gives a request its authorisation. Most of what sources want is in the module `auth`, with that feature.
+///
+/// ```
+/// use staunch::BoxError;
+/// use staunch::http::{Authorization, BoxFuture, Client, Credentials};
+///
+/// struct Key(String);
+///
+/// impl Credentials for Key {
+///     fn authorization(&self) -> BoxFuture<'_, Result<Authorization, BoxError>> {
+///         Box::pin(async { Authorization::new("x-key", &self.0, 0) })
+///     }
+///
+///     fn refused(&self, _: &Authorization) -> bool {
+///         false // There is no other.
+///     }
+/// }
+///
+/// let client = Client::builder().credentials(Key("hunter2".into())).build();
+/// # let _ = client;
+/// ```
 pub trait Credentials: Send + Sync + 'static {
     /// What to send. It is fetched once for all who wait for it, and again before it expires.
     fn authorization(&self) -> BoxFuture<'_, Result<Authorization, BoxError>>;

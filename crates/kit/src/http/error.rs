@@ -1,13 +1,15 @@
 //! What goes wrong between a question and its answer, without what may be a secret in either.
 
-use std::fmt;
+use std::time::Duration;
+use std::{fmt, io};
 
-use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
+use serde::de::DeserializeOwned;
 
+use super::response::{header, json, text};
 use crate::capture::BoxError;
-
-use super::MAX_BODY_BYTES;
+use crate::decode::TooLarge;
 
 /// Characters of a refusal's body that an error shows.
 const EXCERPT_CHARS: usize = 500;
@@ -32,6 +34,18 @@ impl Asked {
         Self {
             method: method.to_string(),
             url: bare(url),
+        }
+    }
+}
+
+#[cfg(feature = "auth")]
+impl Asked {
+    /// The same of a URL that may be none.
+    pub(crate) fn of(method: &str, url: &str) -> Self {
+        let url = Url::parse(url);
+        Self {
+            method: method.to_owned(),
+            url: url.as_ref().map_or("no URL".to_owned(), bare),
         }
     }
 }
@@ -72,7 +86,25 @@ pub enum HttpError {
         /// Why not.
         problem: String,
     },
-    /// The server was not reached, or did not answer to the end.
+    /// There are no credentials to ask with.
+    #[error("{asked} was not asked, as it could not be authorised")]
+    Unauthorised {
+        /// What was to be asked.
+        asked: Asked,
+        /// Why not.
+        source: BoxError,
+    },
+    /// The server was not reached: it was asked nothing.
+    #[error(
+        "the server of {asked} was not reached; see that its address is right, and that it can be reached from here"
+    )]
+    Unreached {
+        /// What was to be asked.
+        asked: Asked,
+        /// Why not.
+        source: BoxError,
+    },
+    /// The server did not answer to the end.
     #[error("{asked} got no whole answer; see that the server can be reached, and try again")]
     Broken {
         /// What was asked.
@@ -81,46 +113,49 @@ pub enum HttpError {
         source: BoxError,
     },
     /// It took too long.
-    #[error("{asked} got no whole answer in time; try again later")]
+    #[error("{asked} got no whole answer in time; try again later, or ask for less at once")]
     Late {
         /// What was asked.
         asked: Asked,
     },
-    /// The server refused.
-    #[error("{asked} was answered with status {status}; {}{}", remedy(*.status), Says(.content_type, .excerpt))]
-    Status {
+    /// The server refused: it answered with a status of 400 or above.
+    #[error(transparent)]
+    Refused(Box<Refusal>),
+    /// The answer is a refusal, whatever its status.
+    #[error("{asked} was refused: {problem}")]
+    Judged {
         /// What was asked.
         asked: Asked,
-        /// The status code: 400 or above.
-        status: u16,
-        /// The header `content-type`, empty if there is none.
-        content_type: String,
-        /// How the body begins: at most 500 characters, without what the request had of secrets.
-        excerpt: String,
+        /// What is wrong and what to do, as [`Verdict`](super::Verdict) said it.
+        problem: String,
     },
     /// The server says that the answer is elsewhere, where this client does not go.
-    #[error(
-        "{asked} is redirected to `{to}`, which is not followed: it is another host, or one redirect too many; ask that address if it is to be trusted"
-    )]
+    #[error("{asked} is redirected to `{to}`, which is not followed: {problem}")]
     Redirected {
         /// What was asked.
         asked: Asked,
         /// The other URL, without user, password, query and fragment.
         to: String,
+        /// Why not, and what to do.
+        problem: String,
     },
-    /// The body is too large.
-    #[error("{asked} was answered with more than {} MiB; ask for less at once", MAX_BODY_BYTES >> 20)]
+    /// The body, or a line of it, is too large.
+    #[error(
+        "{asked} was answered with more than {max_bytes} bytes; ask for less at once, or stream the answer"
+    )]
     TooLarge {
         /// What was asked.
         asked: Asked,
+        /// The bound.
+        max_bytes: u64,
     },
-    /// The body is compressed, or encoded in another way.
-    #[error(
-        "{asked} was answered with an encoded body, which was not asked for; ask a server that can send it as it is"
-    )]
+    /// The body is encoded in a way that cannot be undone here.
+    #[error("{asked} was answered with an encoded body: {problem}")]
     Encoded {
         /// What was asked.
         asked: Asked,
+        /// In which way, and what to do.
+        problem: String,
     },
     /// The body is not the JSON that was looked for.
     #[error(
@@ -132,9 +167,129 @@ pub enum HttpError {
         /// Where, and what was expected.
         problem: String,
     },
+    /// It was asked again and again.
+    #[error("asked {tries} times in {} s, and given up", .elapsed.as_secs())]
+    GivenUp {
+        /// How often.
+        tries: u32,
+        /// For how long.
+        elapsed: Duration,
+        /// What went wrong the last time.
+        source: Box<HttpError>,
+    },
 }
 
+/// An answer with a status of 400 or above.
+pub struct Refusal {
+    pub(super) asked: Asked,
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    /// How the body begins.
+    pub(super) body: Vec<u8>,
+    pub(super) excerpt: String,
+}
+
+impl Refusal {
+    /// What was asked.
+    #[must_use]
+    pub fn asked(&self) -> &Asked {
+        &self.asked
+    }
+
+    /// The status code: 400 or above.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// A header of the answer, the first of its name; `None` also for one that is no text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        header(&self.headers, name)
+    }
+
+    /// How the body begins, as text that can be shown: at most 500 characters, without what the request had of secrets.
+    #[must_use]
+    pub fn excerpt(&self) -> &str {
+        &self.excerpt
+    }
+
+    /// The body, read as JSON: its first 64 KiB. What it says may be a secret.
+    ///
+    /// # Errors
+    /// [`HttpError::Json`], which says where it does not fit, and no value of it.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, HttpError> {
+        json(&self.asked, &self.body)
+    }
+}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refusal")
+            .field("asked", &self.asked)
+            .field("status", &self.status)
+            .field("excerpt", &self.excerpt)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            asked,
+            status,
+            excerpt,
+            ..
+        } = self;
+        let remedy = remedy(*status);
+        write!(f, "{asked} was answered with status {status}; {remedy}")?;
+        match (self.header(CONTENT_TYPE.as_str()), excerpt.as_str()) {
+            (_, "") => Ok(()),
+            (None, excerpt) => write!(f, "; it says: {excerpt}"),
+            (Some(content_type), excerpt) => {
+                let content_type: String = content_type.chars().take(100).collect();
+                write!(f, "; it says (`{content_type}`): {excerpt}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
 impl HttpError {
+    /// The answer with which the server refused, if it did.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            HttpError::Refused(refusal) => Some(refusal),
+            HttpError::GivenUp { source, .. } => source.refusal(),
+            _ => None,
+        }
+    }
+
+    /// The status code of a refusal: 400 or above.
+    ///
+    /// ```
+    /// use staunch::http::{Client, HttpError, Response};
+    ///
+    /// # async fn order(client: &Client) -> Result<Option<Response>, HttpError> {
+    /// match client.get("orders/17").send().await {
+    ///     Err(error) if error.status() == Some(404) => Ok(None), // Deleted in between.
+    ///     answer => answer.map(Some),
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.refusal().map(Refusal::status)
+    }
+
+    /// The error that a reader of a [`Body`](super::Body) came to, if it is one of HTTP.
+    #[must_use]
+    pub fn of_read(error: &io::Error) -> Option<&HttpError> {
+        error.get_ref()?.downcast_ref()
+    }
+
     pub(super) fn malformed(problem: impl Into<String>) -> Self {
         HttpError::Malformed {
             problem: problem.into(),
@@ -142,19 +297,47 @@ impl HttpError {
     }
 
     pub(super) fn failed(asked: Asked, error: reqwest::Error) -> Self {
-        if error.is_timeout() {
-            return HttpError::Late { asked };
-        }
+        let (is_connect, is_timeout) = (error.is_connect(), error.is_timeout());
         let source = error.without_url().into();
-        HttpError::Broken { asked, source }
+        match (is_connect, is_timeout) {
+            (true, _) => HttpError::Unreached { asked, source },
+            (false, true) => HttpError::Late { asked },
+            (false, false) => HttpError::Broken { asked, source },
+        }
     }
 
-    pub(super) fn redirected(asked: Asked, from: &Url, to: &HeaderValue) -> Self {
+    /// What reading a body came to.
+    pub(super) fn reading(asked: &Asked, error: io::Error) -> Self {
+        let asked = asked.clone();
+        match error.downcast::<HttpError>() {
+            Ok(error) => error,
+            Err(error) => match error.downcast::<TooLarge>() {
+                Ok(TooLarge(max_bytes)) => HttpError::TooLarge { asked, max_bytes },
+                Err(error) => HttpError::Broken {
+                    asked,
+                    source: error.into(),
+                },
+            },
+        }
+    }
+
+    /// As an error of reading, in which [`of_read`](Self::of_read) finds it.
+    pub(super) fn into_read(self) -> io::Error {
+        let kind = match self {
+            HttpError::Late { .. } => io::ErrorKind::TimedOut,
+            HttpError::Broken { .. } => io::ErrorKind::UnexpectedEof,
+            _ => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, self)
+    }
+
+    pub(super) fn redirected(asked: Asked, from: &Url, to: &HeaderValue, problem: &str) -> Self {
         let to = to.to_str().ok().and_then(|to| from.join(to).ok());
         let to = to
             .as_ref()
             .map_or("an address that is none".to_owned(), bare);
-        HttpError::Redirected { asked, to }
+        let problem = problem.to_owned();
+        HttpError::Redirected { asked, to, problem }
     }
 }
 
@@ -164,19 +347,6 @@ fn remedy(status: u16) -> &'static str {
         404 | 410 => "check that it is still there, and that the credentials may see it",
         408 | 429 | 500.. => "try again later",
         _ => "look up what the source expects of this request",
-    }
-}
-
-/// What the server says of it, if anything.
-struct Says<'a>(&'a str, &'a str);
-
-impl fmt::Display for Says<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.0, self.1) {
-            (_, "") => Ok(()),
-            ("", excerpt) => write!(f, "; it says: {excerpt}"),
-            (content_type, excerpt) => write!(f, "; it says (`{content_type}`): {excerpt}"),
-        }
     }
 }
 
@@ -206,8 +376,8 @@ impl Secrets {
     }
 
     /// How a body begins, as text.
-    pub(super) fn excerpt(&self, body: &[u8]) -> String {
-        let mut text = String::from_utf8_lossy(body).into_owned();
+    pub(super) fn excerpt(&self, content_type: &str, body: &[u8]) -> String {
+        let mut text = text(content_type, body).into_owned();
         for secret in &self.0 {
             text = text.replace(secret, HIDDEN);
         }

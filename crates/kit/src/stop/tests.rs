@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::Signal;
+use super::{Limits, Signal};
 use crate::testing::{Capture, after};
 use crate::{Changes, Cursor, FetchResult, Page, Pages, Resource};
 
@@ -397,4 +398,21 @@ async fn a_thousand_subtasks_that_checkpoint_as_fast_as_they_can_share_the_outpu
         *longest.last().unwrap() <= 10 * median,
         "{median} {longest:?}"
     );
+}
+
+#[test]
+fn a_capture_is_started_again_before_its_token_expires_and_not_all_the_time() {
+    let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+    let restart = |rotation: Option<&str>| {
+        let rotation = rotation.map(|time| time.parse().unwrap());
+        let limits = Limits::USUAL.until(rotation, now);
+        (limits.restart.as_secs(), limits.restart_reason)
+    };
+    let day = (86_400, "the capture has run for a day");
+    let token = |seconds| (seconds, "the access token is about to expire");
+    assert_eq!(restart(None), day);
+    assert_eq!(restart(Some("2026-03-01T13:55:00Z")), token(6901));
+    assert_eq!(restart(Some("2026-03-03T12:00:00Z")), day);
+    assert_eq!(restart(Some("2026-03-01T12:00:10Z")), token(301));
+    assert_eq!(restart(Some("2026-02-01T12:00:00Z")), token(301));
 }

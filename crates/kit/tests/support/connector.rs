@@ -30,28 +30,28 @@ struct Config {
     #[serde(default)]
     flood_bytes: Option<u64>,
     /// What a migration asks the source first, if it must.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "auth")]
     #[serde(default)]
     ask: Option<String>,
     /// Where an earlier release had the region.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "auth")]
     #[serde(default)]
     region: Option<String>,
     /// Where it is now.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "auth")]
     #[serde(default)]
     advanced: Advanced,
     /// Tokens that change hands.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "auth")]
     #[serde(default)]
     credentials: Option<staunch::auth::RotatingOAuth2>,
     /// Who changes them.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "auth")]
     #[serde(default)]
     token_url: String,
 }
 
-#[cfg(feature = "http")]
+#[cfg(feature = "auth")]
 #[derive(Default, serde::Deserialize, schemars::JsonSchema)]
 struct Advanced {
     #[serde(default)]
@@ -158,7 +158,7 @@ impl Connector for Processed {
     type Config = Config;
     const DOCUMENTATION_URL: &'static str = "https://example.com/processed";
 
-    #[cfg(feature = "http")]
+    #[cfg(feature = "auth")]
     fn update_config(
         &self,
         config: &Config,
@@ -175,7 +175,7 @@ impl Connector for Processed {
         Ok(Some(staunch::ConfigUpdate::new("The region moves.", json)))
     }
 
-    #[cfg(feature = "http")]
+    #[cfg(feature = "auth")]
     async fn rotate_tokens(
         &self,
         rotating: &staunch::Rotating<'_, Config>,
@@ -188,11 +188,11 @@ impl Connector for Processed {
     }
 
     async fn resources(&self, config: &Config) -> Result<Vec<Resource>, BoxError> {
-        #[cfg(feature = "http")]
+        #[cfg(feature = "auth")]
         {
             let region = config.advanced.region.as_deref().unwrap_or_default();
             let token = config.credentials.as_ref();
-            let token = token.map_or("", |credentials| credentials.access_token());
+            let token = token.map_or("", |credentials| credentials.access_token().expose());
             tracing::info!(region, token, "the config is used");
         }
         let mut resources: Vec<_> = ["a", "b", "c"].map(resource).into();
@@ -216,7 +216,7 @@ impl Connector for Processed {
         migrating: &Migrating<'_, Config>,
     ) -> Result<Migration, BoxError> {
         tracing::info!("the hook is called");
-        #[cfg(feature = "http")]
+        #[cfg(feature = "auth")]
         if let Some(url) = &migrating.config.ask {
             let answer = migrating.http()?.get(url).send().await?;
             let key: String = answer.json()?;

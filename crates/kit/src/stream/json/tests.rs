@@ -13,7 +13,7 @@ fn split<'c>(
     chunks: impl IntoIterator<Item = &'c [u8]>,
 ) -> (Vec<String>, Result<String, String>) {
     let mut items = Vec::new();
-    let mut read = || {
+    let read = || {
         let mut splitter = splitter?;
         for mut chunk in chunks {
             while let Some(item) = splitter.split(&mut chunk)? {
@@ -394,7 +394,7 @@ fn items_of<F: Format>(
 ) -> (Vec<(Place, String)>, Option<String>) {
     let run = |chunks: &mut dyn Iterator<Item = &[u8]>| {
         let mut items = Vec::new();
-        let mut read = || {
+        let read = || {
             let mut splitter = splitter();
             for mut chunk in chunks {
                 while let Some(item) = splitter.split(&mut chunk)? {
