@@ -94,4 +94,6 @@ mod pages {
     page!(Acknowledgements, "docs/guide/acknowledgements.md");
     #[cfg(feature = "http")]
     page!(RateLimits, "docs/guide/rate-limits.md");
+    #[cfg(all(feature = "http", feature = "stream"))]
+    page!(Streams, "docs/guide/streams.md");
 }
