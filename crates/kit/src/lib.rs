@@ -102,4 +102,6 @@ mod pages {
     page!(Files, "docs/guide/files.md");
     #[cfg(feature = "auth")]
     page!(Authentication, "docs/guide/authentication.md");
+    #[cfg(all(feature = "http", feature = "stream"))]
+    page!(Streams, "docs/guide/streams.md");
 }
