@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::key::Key;
+use super::meta::Hidden;
 use super::rules::Router;
 use super::{Endpoint, Rule};
 use crate::capture::OpenBinding;
@@ -11,9 +13,13 @@ use crate::resource::Resource;
 #[derive(Debug)]
 pub(crate) struct Endpoints {
     pub(super) router: Router,
+    /// What is left out of each `_meta`.
+    pub(super) hidden: Hidden,
     /// By the names of their resources.
     pub(super) named: Vec<(String, Endpoint)>,
     pub(super) bindings: Vec<Arc<OpenBinding>>,
+    /// What each collection is keyed on.
+    pub(super) keys: Vec<Key>,
 }
 
 impl Endpoints {
@@ -31,26 +37,34 @@ impl Endpoints {
         }
         let router = router(named.iter().map(|(name, endpoint)| (name, &endpoint.rule)))?;
         Ok(Some(Self {
+            hidden: Hidden::of(named.iter().map(|(_, endpoint)| endpoint)),
             router,
+            keys: bindings
+                .iter()
+                .map(|binding| Key::new(&binding.key))
+                .collect(),
             named,
             bindings,
         }))
     }
 }
 
-/// What is wrong with the rules of these resources together.
+/// All that is wrong with the endpoints of these resources, each by itself and together.
 pub(crate) fn conflicts(resources: &[Resource]) -> Vec<String> {
-    let rules = resources.iter().filter_map(|resource| {
+    let endpoints = resources.iter().filter_map(|resource| {
         let endpoint = resource.webhook.as_ref()?;
-        Some((&resource.name, &endpoint.rule))
+        Some((&resource.name, endpoint))
     });
-    router(rules).err().unwrap_or_default()
+    let mut problems: Vec<String> = endpoints
+        .clone()
+        .flat_map(|(name, endpoint)| endpoint.problems(name))
+        .collect();
+    let rules = endpoints.map(|(name, endpoint)| (name, &endpoint.rule));
+    problems.extend(router(rules).err().unwrap_or_default());
+    problems
 }
 
 fn router<'a>(rules: impl Iterator<Item = (&'a String, &'a Rule)>) -> Result<Router, Vec<String>> {
     let rules = rules.map(|(name, rule)| (name.clone(), rule.clone()));
-    Router::new(rules.collect()).map_err(|conflicts| {
-        let conflicts = conflicts.iter().map(ToString::to_string);
-        conflicts.collect()
-    })
+    Router::new(rules).map_err(|errors| errors.iter().map(ToString::to_string).collect())
 }
