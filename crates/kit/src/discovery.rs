@@ -121,7 +121,12 @@ impl Resource {
     /// The schema that discovery tells of its documents. It is a copy: what is added here is not added to the schema that was given.
     pub(crate) fn discovered_schema(&self) -> Value {
         let is_inferred = self.schema_inference.unwrap_or(self.schema.is_none());
-        let schema = self.schema.clone().unwrap_or_else(base_schema);
+        let base = || match self.is_posted() {
+            #[cfg(feature = "webhook")]
+            true => crate::webhook::document_schema(),
+            _ => base_schema(),
+        };
+        let schema = self.schema.clone().unwrap_or_else(base);
         let reduction = self
             .reduction
             .map(|reduction| json!({ "strategy": reduction.as_str() }));

@@ -265,13 +265,13 @@ impl Preparing<'_> {
             .typed
             .check_known(state_key)
             .map_err(|problem| unusable(&resource, &problem))?;
-        let is_snapshot = resource.snapshot.is_some();
+        let asks_for_key = resource.snapshot.is_some() || resource.is_posted();
         let open = OpenBinding {
             index,
             scheduled: self.scheduled(&config, &beginning),
             name: config.name,
             state_key: place.state_key,
-            key: if is_snapshot { place.key } else { Vec::new() },
+            key: if asks_for_key { place.key } else { Vec::new() },
             interval: config.interval.unwrap_or(resource.interval),
             until: match resource.acknowledgements {
                 true => Await::Durable,

@@ -41,6 +41,7 @@ mod documents;
 mod endpoint;
 mod endpoints;
 mod json;
+mod key;
 mod listener;
 mod meta;
 mod openapi;
@@ -56,6 +57,7 @@ mod state;
 
 pub use endpoint::Endpoint;
 pub use listener::Listener;
+pub use meta::document_schema;
 pub use rules::{Head, Route, Routed, Router, Rule, RuleError, Unrouted};
 pub use signature::{Hmac, Signature, SignatureError, Unverified};
 

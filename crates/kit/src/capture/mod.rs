@@ -134,7 +134,7 @@ pub(crate) struct OpenBinding {
     pub(crate) name: String,
     /// Its name for ever.
     pub(crate) state_key: String,
-    /// The key of its collection, of a snapshot; nothing else asks for it.
+    /// The key of its collection, of a snapshot and of what is posted; nothing else asks for it.
     pub(crate) key: Vec<String>,
     pub(crate) interval: Duration,
     /// When it is to be read anew, if it has a schedule.

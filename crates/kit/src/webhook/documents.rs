@@ -164,6 +164,9 @@ impl Taking<'_> {
         let routed = routed.ok_or_else(|| no_route(number))?;
         let index = routed.rule;
         self.verify(index)?;
+        self.endpoints.keys[index]
+            .check(document)
+            .map_err(|error| Refusal::BadBody(error.to_string()))?;
         let meta = match self.meta.take() {
             Some((before, meta)) if before == index => meta,
             _ => {

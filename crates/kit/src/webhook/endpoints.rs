@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::key::Key;
 use super::meta::Hidden;
 use super::rules::Router;
 use super::{Endpoint, Rule};
@@ -17,6 +18,8 @@ pub(crate) struct Endpoints {
     /// By the names of their resources.
     pub(super) named: Vec<(String, Endpoint)>,
     pub(super) bindings: Vec<Arc<OpenBinding>>,
+    /// What each collection is keyed on.
+    pub(super) keys: Vec<Key>,
 }
 
 impl Endpoints {
@@ -36,6 +39,10 @@ impl Endpoints {
         Ok(Some(Self {
             hidden: Hidden::of(named.iter().map(|(_, endpoint)| endpoint)),
             router,
+            keys: bindings
+                .iter()
+                .map(|binding| Key::new(&binding.key))
+                .collect(),
             named,
             bindings,
         }))

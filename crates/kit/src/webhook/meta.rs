@@ -15,6 +15,8 @@
 //! It is spliced in before the document's first member, and the rest stays as it was sent, byte for byte. A document that has a `_meta`
 //! of its own keeps the members of that which are not among these; if it is anything but an object or `null`, it is refused.
 
+mod schema;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -29,6 +31,8 @@ use serde_json::value::RawValue;
 use super::endpoint::{Endpoint, IdFrom};
 use super::pattern;
 use super::rules::Head;
+
+pub use schema::document_schema;
 
 const META: &str = "_meta";
 

@@ -30,7 +30,10 @@ use serde_json::Value;
 
 use super::pattern::Pattern;
 
+pub(crate) use condition::tokens;
+pub(crate) use lookup::{Found, Members};
 pub use router::{Head, Route, Routed, Router, Unrouted};
+pub(crate) use scalar::Scalar;
 
 /// Which requests are meant, by their path, headers and body. See the order of rules at [`Router`].
 ///

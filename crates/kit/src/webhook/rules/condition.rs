@@ -242,7 +242,7 @@ fn relation<K: Ord>(one: &[(K, bool)], two: &[(K, bool)]) -> Relation {
 }
 
 /// The tokens of a JSON pointer.
-fn tokens(pointer: &str) -> Result<Vec<String>, String> {
+pub(crate) fn tokens(pointer: &str) -> Result<Vec<String>, String> {
     let Some(inner) = pointer.strip_prefix('/') else {
         return Err("is no JSON pointer to a member; write `/type`".to_owned());
     };

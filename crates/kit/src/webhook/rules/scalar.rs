@@ -33,6 +33,11 @@ impl Scalar {
         }
     }
 
+    /// Whether it is a number without a fraction.
+    pub(crate) fn is_integer(&self) -> bool {
+        matches!(self, Scalar::Number(text) if !text.contains("e-"))
+    }
+
     /// Appends it, so that different sequences of scalars are different bytes.
     pub(crate) fn write_key(&self, key: &mut Vec<u8>) {
         let (tag, text): (u8, Cow<'_, str>) = match self {
