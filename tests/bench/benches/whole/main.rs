@@ -56,9 +56,8 @@ fn run() -> Result<(), Error> {
                     .ok_or("`--rounds` needs a number")?
                     .parse()?
             }
-            "emit" | "rest" | "idle" | "fair" | "spool" | "start" | "land" | "migrate" | "webhook" => {
-                wanted.push(argument)
-            }
+            "emit" | "rest" | "idle" | "fair" | "spool" | "start" | "land" | "migrate"
+            | "webhook" => wanted.push(argument),
             _ => {
                 return Err(format!(
                     "there is no bench `{argument}`; name any of emit, rest, idle, fair, spool, start, land, migrate, webhook"
