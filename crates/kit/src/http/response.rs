@@ -5,7 +5,7 @@ use std::fmt;
 
 use encoding_rs::{Encoding, UTF_8};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 
 use super::{Asked, Body, HttpError};
 use crate::config;
@@ -50,11 +50,11 @@ impl Response {
         text(content_type.unwrap_or_default(), &self.body)
     }
 
-    /// The body, read as JSON.
+    /// The body, read as JSON. What is read may borrow from it, as `&RawValue` does.
     ///
     /// # Errors
     /// [`HttpError::Json`], which says where it does not fit, and no value of it.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, HttpError> {
+    pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, HttpError> {
         json(&self.asked, &self.body)
     }
 }
@@ -142,7 +142,7 @@ pub(super) fn text<'a>(content_type: &str, bytes: &'a [u8]) -> Cow<'a, str> {
     text
 }
 
-pub(super) fn json<T: DeserializeOwned>(asked: &Asked, body: &[u8]) -> Result<T, HttpError> {
+pub(super) fn json<'a, T: Deserialize<'a>>(asked: &Asked, body: &'a [u8]) -> Result<T, HttpError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     serde_json::from_slice(body).map_err(|error| HttpError::Json {
         asked: asked.clone(),
