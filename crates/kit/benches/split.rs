@@ -27,11 +27,13 @@ const DOCUMENT_BYTES: usize = 16 << 20;
 
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// What the elements are like, and about how large: records with notes, or points of three numbers each.
-const KINDS: [(&str, usize); 6] = [
+/// What the elements are like, and about how large: records with notes, the same with an escape or a letter beyond ASCII in every
+/// fourth word, or points of three numbers each.
+const KINDS: [(&str, usize); 7] = [
     ("text", 400),
     ("text", 1_000),
     ("text", 4_000),
+    ("escapes", 1_000),
     ("numbers", 400),
     ("numbers", 1_000),
     ("numbers", 4_000),
@@ -67,7 +69,8 @@ fn document((kind, size): (&str, usize)) -> Document {
         }
         let start = text.len();
         match kind {
-            "text" => record(&mut random, elements, size, &mut text),
+            "text" => record(&mut random, elements, size, 16, &mut text),
+            "escapes" => record(&mut random, elements, size, 1, &mut text),
             _ => points(&mut random, elements, size, &mut text),
         }
         elements += 1;
@@ -81,7 +84,9 @@ fn document((kind, size): (&str, usize)) -> Document {
     }
 }
 
-fn record(random: &mut Random, id: usize, size: usize, text: &mut String) {
+/// A record whose notes have plain words, and each so many times a word that may be another.
+fn record(random: &mut Random, id: usize, size: usize, plain: u64, text: &mut String) {
+    const PLAIN: usize = 9;
     const WORDS: [&str; 12] = [
         "the",
         "customer",
@@ -114,7 +119,12 @@ fn record(random: &mut Random, id: usize, size: usize, text: &mut String) {
         write!(text, ",\"note_{note}\":\"").unwrap();
         let end = (text.len() + 20 + random.below(80) as usize).min(start + size);
         while text.len() < end {
-            text.push_str(WORDS[random.below(WORDS.len() as u64) as usize]);
+            let words = if random.below(plain) == 0 {
+                WORDS.len()
+            } else {
+                PLAIN
+            };
+            text.push_str(WORDS[random.below(words as u64) as usize]);
             text.push(' ');
         }
         text.push('"');

@@ -100,4 +100,8 @@ mod pages {
     page!(Http, "docs/guide/http.md");
     #[cfg(feature = "stream")]
     page!(Files, "docs/guide/files.md");
+    #[cfg(feature = "auth")]
+    page!(Authentication, "docs/guide/authentication.md");
+    #[cfg(all(feature = "http", feature = "stream"))]
+    page!(Streams, "docs/guide/streams.md");
 }

@@ -44,6 +44,7 @@ mod json;
 mod listener;
 mod meta;
 mod openapi;
+mod pattern;
 mod pool;
 mod refusal;
 mod room;
@@ -55,8 +56,8 @@ mod state;
 
 pub use endpoint::Endpoint;
 pub use listener::Listener;
-pub use rules::Rule;
-pub use signature::Signature;
+pub use rules::{Head, Route, Routed, Router, Rule, RuleError, Unrouted};
+pub use signature::{Hmac, Signature, SignatureError, Unverified};
 
 pub(crate) use endpoints::{Endpoints, conflicts};
 pub(crate) use server::start;

@@ -44,7 +44,16 @@ fn hide_one(text: &str, secret: &str, must_be_alone: bool) -> String {
 
 /// What comes after the secret, if the text begins with it.
 fn without_prefix<'a>(text: &'a str, secret: &str) -> Option<&'a str> {
-    secret.chars().try_fold(text, without_char)
+    let mut before = None;
+    secret.chars().try_fold(text, |text, c| {
+        // However many backslashes there are in a row, they were taken with the first.
+        let is_taken = c == '\\' && before == Some(c);
+        before = Some(c);
+        match is_taken {
+            true => Some(text),
+            false => without_char(text, c),
+        }
+    })
 }
 
 /// What comes after a character, if the text begins with it, however it is written.
@@ -127,6 +136,13 @@ mod tests {
         }
         let another = "p&ss \"word\"\\+/=u";
         assert_eq!(hide(another, [secret]), another);
+    }
+
+    #[test]
+    fn backslashes_are_hidden_however_many_they_have_become() {
+        for text in [r"ab\cdefg", r"ab\\cdefg", r"ab\\\\cdefg"] {
+            assert_eq!(hide(text, [r"ab\cdefg"]), HIDDEN, "{text}");
+        }
     }
 
     #[test]

@@ -15,10 +15,10 @@ use staunch_protocol::Codec;
 
 use super::endpoints::Endpoints;
 use super::json::{self, Each};
-use super::meta::{self, Meta};
+use super::meta::{self, Common, Meta};
 use super::refusal::Refusal;
 use super::room::Share;
-use super::rules::{Head, Routed};
+use super::rules::{Head, Route};
 use crate::spool::{Budget, Spool};
 
 /// Bytes of one request's documents with their `_meta`, of which each has its own: half of what a runtime takes without a checkpoint.
@@ -62,10 +62,14 @@ pub(super) fn take(
     body: &[u8],
     target: Target<'_>,
 ) -> Result<Taken, Refusal> {
+    let head = head_of(request);
+    let route = endpoints.router.route(&head)?;
     let mut taking = Taking {
         endpoints,
         body,
-        head: head_of(request),
+        common: Common::new(&head, target.received_at, &endpoints.hidden),
+        head,
+        route: &route,
         max_bytes: target.max_waiting_bytes.min(MAX_CAPTURED_BYTES),
         messages: Spool::new(target.budget),
         target,
@@ -111,6 +115,7 @@ pub(super) fn take(
 /// What the rules look at besides the documents.
 pub(super) fn head_of(request: &Parts) -> Head<'_> {
     Head {
+        method: &request.method,
         path: request.uri.path(),
         query: request.uri.query(),
         headers: &request.headers,
@@ -132,14 +137,16 @@ struct Taking<'a> {
     endpoints: &'a Endpoints,
     body: &'a [u8],
     head: Head<'a>,
+    route: &'a Route<'a>,
+    common: Common<'a>,
     target: Target<'a>,
     max_bytes: u64,
     messages: Spool,
     counts: Vec<Count>,
     /// Endpoints whose signature the request bears.
     verified: BTreeSet<usize>,
-    /// That of the document before: mostly the next one's, too.
-    meta: Option<(Routed, Meta<'a>)>,
+    /// That of the document before, by its endpoint: mostly the next one's, too.
+    meta: Option<(usize, Meta)>,
     document: Vec<u8>,
 }
 
@@ -153,14 +160,20 @@ impl Taking<'_> {
             )));
         }
         json::check(self.body, document)?;
-        let routed = self.endpoints.router.route(&self.head, document);
+        let routed = self.route.rule_of(document);
         let routed = routed.ok_or_else(|| no_route(number))?;
-        let index = routed.index;
+        let index = routed.rule;
         self.verify(index)?;
-        self.meta(routed);
-        let (_, meta) = self.meta.as_ref().expect("there is one for this document");
+        let meta = match self.meta.take() {
+            Some((before, meta)) if before == index => meta,
+            _ => {
+                let (_, endpoint) = &self.endpoints.named[index];
+                Meta::new(&self.common, endpoint, &routed.parameters)
+            }
+        };
+        let (_, meta) = self.meta.insert((index, meta));
         self.document.clear();
-        meta::write(&mut self.document, document.get().as_bytes(), meta)
+        meta::write(&mut self.document, document.get(), meta, number)
             .map_err(|error| Refusal::BadBody(error.to_string()))?;
         let binding = self.endpoints.bindings[index].index;
         let before = self.messages.len();
@@ -196,19 +209,6 @@ impl Taking<'_> {
             self.verified.insert(index);
         }
         Ok(())
-    }
-
-    fn meta(&mut self, routed: Routed) {
-        if self
-            .meta
-            .as_ref()
-            .is_none_or(|(before, _)| *before != routed)
-        {
-            let (_, endpoint) = &self.endpoints.named[routed.index];
-            let received_at = self.target.received_at;
-            let meta = Meta::new(&self.head, endpoint, &routed.parameters, received_at);
-            self.meta = Some((routed, meta));
-        }
     }
 
     fn count(&mut self, endpoint: usize, bytes: u64) {

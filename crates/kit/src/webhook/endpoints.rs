@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::meta::Hidden;
 use super::rules::Router;
 use super::{Endpoint, Rule};
 use crate::capture::OpenBinding;
@@ -11,6 +12,8 @@ use crate::resource::Resource;
 #[derive(Debug)]
 pub(crate) struct Endpoints {
     pub(super) router: Router,
+    /// What is left out of each `_meta`.
+    pub(super) hidden: Hidden,
     /// By the names of their resources.
     pub(super) named: Vec<(String, Endpoint)>,
     pub(super) bindings: Vec<Arc<OpenBinding>>,
@@ -31,6 +34,7 @@ impl Endpoints {
         }
         let router = router(named.iter().map(|(name, endpoint)| (name, &endpoint.rule)))?;
         Ok(Some(Self {
+            hidden: Hidden::of(named.iter().map(|(_, endpoint)| endpoint)),
             router,
             named,
             bindings,
@@ -38,19 +42,22 @@ impl Endpoints {
     }
 }
 
-/// What is wrong with the rules of these resources together.
+/// All that is wrong with the endpoints of these resources, each by itself and together.
 pub(crate) fn conflicts(resources: &[Resource]) -> Vec<String> {
-    let rules = resources.iter().filter_map(|resource| {
+    let endpoints = resources.iter().filter_map(|resource| {
         let endpoint = resource.webhook.as_ref()?;
-        Some((&resource.name, &endpoint.rule))
+        Some((&resource.name, endpoint))
     });
-    router(rules).err().unwrap_or_default()
+    let mut problems: Vec<String> = endpoints
+        .clone()
+        .flat_map(|(name, endpoint)| endpoint.problems(name))
+        .collect();
+    let rules = endpoints.map(|(name, endpoint)| (name, &endpoint.rule));
+    problems.extend(router(rules).err().unwrap_or_default());
+    problems
 }
 
 fn router<'a>(rules: impl Iterator<Item = (&'a String, &'a Rule)>) -> Result<Router, Vec<String>> {
     let rules = rules.map(|(name, rule)| (name.clone(), rule.clone()));
-    Router::new(rules.collect()).map_err(|conflicts| {
-        let conflicts = conflicts.iter().map(ToString::to_string);
-        conflicts.collect()
-    })
+    Router::new(rules).map_err(|errors| errors.iter().map(ToString::to_string).collect())
 }

@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use hyper::{Response, StatusCode, Version};
+use hyper::{Method, Response, StatusCode, Version};
 
 use super::room;
+use super::rules::Unrouted;
 
 /// What a request is answered with.
 pub(super) type Answer = Response<Full<Bytes>>;
@@ -24,12 +25,14 @@ pub(super) enum Refusal {
     BadBody(String),
     #[error("{0}")]
     Unverified(String),
-    #[error("no endpoint has this path; see `/` for those that there are")]
+    #[error(
+        "no endpoint has this path, or none with these headers; see `/` for those that there are"
+    )]
     NoSuchPath,
     #[error("{0}")]
     NoRoute(String),
     #[error("this method is not allowed here; post documents, or get `/` to see where to")]
-    Method { allowed: &'static str },
+    Method { allowed: String },
     #[error("the body arrived too slowly, and was not waited for any longer")]
     TooSlow,
     #[error("the body has more than {0} bytes; send fewer documents at a time")]
@@ -59,6 +62,21 @@ pub(super) enum Refusal {
 impl From<room::Full> for Refusal {
     fn from(_: room::Full) -> Self {
         Refusal::Full
+    }
+}
+
+impl From<Unrouted> for Refusal {
+    fn from(unrouted: Unrouted) -> Self {
+        match unrouted {
+            Unrouted::Nowhere => Refusal::NoSuchPath,
+            Unrouted::Method { allowed } => Refusal::Method {
+                allowed: allowed
+                    .iter()
+                    .map(Method::as_str)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            },
+        }
     }
 }
 
@@ -109,7 +127,8 @@ impl Refusal {
             headers.insert(RETRY_AFTER, seconds.into());
         }
         if let Refusal::Method { allowed } = self {
-            headers.insert(ALLOW, HeaderValue::from_static(allowed));
+            let allowed = HeaderValue::from_str(allowed);
+            headers.insert(ALLOW, allowed.expect("methods can be in a header"));
         }
         if self.closes() && version < Version::HTTP_2 {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));

@@ -63,20 +63,20 @@ async fn post(
     body: &mut Incoming,
     is_read: &mut bool,
 ) -> Result<u64, Refusal> {
-    let path = request.uri.path();
-    let is_page = path == PAGE || path == OPENAPI;
-    match (state.endpoints.router.has_path(path), is_page) {
-        (true, _) if request.method == Method::POST => {}
-        (false, false) => return Err(Refusal::NoSuchPath),
-        (is_endpoint, is_page) => {
-            return Err(Refusal::Method {
-                allowed: match (is_endpoint, is_page) {
-                    (true, false) => "POST",
-                    (true, true) => "GET, HEAD, POST",
-                    (false, _) => "GET, HEAD",
+    let head = documents::head_of(&request);
+    if let Err(unrouted) = state.endpoints.router.route(&head) {
+        let mut refusal = Refusal::from(unrouted);
+        if head.path == PAGE || head.path == OPENAPI {
+            refusal = match refusal {
+                Refusal::Method { allowed } => Refusal::Method {
+                    allowed: format!("GET, HEAD, {allowed}"),
                 },
-            });
+                _ => Refusal::Method {
+                    allowed: "GET, HEAD".to_owned(),
+                },
+            };
         }
+        return Err(refusal);
     }
     // First the one and then the other: a stop waits for all that came before it.
     let _active = state.active.token();

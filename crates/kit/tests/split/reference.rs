@@ -3,8 +3,6 @@
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::random::Case;
-
 /// What a document and a path come to.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Outcome {
@@ -18,7 +16,7 @@ pub(crate) enum Outcome {
     NotAnArray,
     Duplicate,
     NotJson,
-    /// A number is too large for a `Value`, so what follows is not known.
+    /// Beyond what the parser reads: a number that is too large for a `Value`, or more depth, which it counts from the document.
     Unknown,
 }
 
@@ -31,28 +29,35 @@ struct Met {
 
 const MARK: &[u8] = "\u{feff}".as_bytes();
 
-pub(crate) fn outcome(case: &Case) -> Outcome {
-    let text = case.text.strip_prefix(MARK).unwrap_or(&case.text);
+/// What a text comes to at a path of these tokens.
+pub(crate) fn elements<S: AsRef<str>>(tokens: &[S], text: &[u8]) -> Outcome {
+    let text = text.strip_prefix(MARK).unwrap_or(text);
     let mut met = Met::default();
     let mut parser = serde_json::Deserializer::from_slice(text);
     let walk = Walk {
-        tokens: case.tokens,
+        tokens,
         met: &mut met,
     };
     let parsed = walk.deserialize(&mut parser);
     let whole = parsed.and_then(|around| parser.end().map(|()| around));
     match (met.fault, whole, met.elements) {
         (Some(fault), ..) => fault,
-        (None, Err(error), _) if is_number(&error) => Outcome::Unknown,
+        (None, Err(error), _) if is_beyond(&error) => Outcome::Unknown,
         (None, Err(_), _) => Outcome::NotJson,
         (None, Ok(around), Some(elements)) => Outcome::Array { elements, around },
         (None, Ok(_), None) => Outcome::Absent,
     }
 }
 
-/// Whether the parser has no room for a number.
-fn is_number(error: &serde_json::Error) -> bool {
-    error.to_string().starts_with("number out of range")
+fn is_beyond(error: &serde_json::Error) -> bool {
+    let problem = error.to_string();
+    problem.starts_with("number out of range") || problem.starts_with("recursion limit")
+}
+
+/// An index as RFC 6901 writes it.
+fn index(token: &str) -> Option<usize> {
+    let index: usize = token.parse().ok()?;
+    (index.to_string() == token).then_some(index)
 }
 
 /// The values of a text that has one on each line; `None` if one is none.
@@ -74,12 +79,12 @@ pub(crate) fn values(text: &[u8]) -> Option<Vec<Value>> {
 }
 
 /// Reads a value at the beginning of these tokens' path.
-struct Walk<'a> {
-    tokens: &'a [&'a str],
+struct Walk<'a, S> {
+    tokens: &'a [S],
     met: &'a mut Met,
 }
 
-impl Walk<'_> {
+impl<S: AsRef<str>> Walk<'_, S> {
     /// It is neither an array at the end of the path nor on the way to one.
     fn scalar<E: Error>(self, value: Value) -> Result<Value, E> {
         if value.is_null() {
@@ -94,7 +99,7 @@ impl Walk<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Walk<'_> {
+impl<'de, S: AsRef<str>> DeserializeSeed<'de> for Walk<'_, S> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, parser: D) -> Result<Value, D::Error> {
@@ -102,7 +107,7 @@ impl<'de> DeserializeSeed<'de> for Walk<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Walk<'_> {
+impl<'de, S: AsRef<str>> Visitor<'de> for Walk<'_, S> {
     type Value = Value;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -144,7 +149,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
         };
         let mut around = Vec::new();
         loop {
-            let next = if token.parse() == Ok(around.len()) {
+            let next = if index(token.as_ref()) == Some(around.len()) {
                 seq.next_element_seed(Walk {
                     tokens: rest,
                     met: self.met,
@@ -166,7 +171,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
         let mut around = Map::new();
         let mut is_met = false;
         while let Some(name) = map.next_key::<String>()? {
-            let value = if name != *token {
+            let value = if name != token.as_ref() {
                 map.next_value()?
             } else if is_met {
                 return self.fault(Outcome::Duplicate);

@@ -10,7 +10,6 @@ use crate::random::Random;
 ///
 /// # Panics
 /// When asked, if there are none.
-#[must_use]
 pub fn in_turn(answers: Vec<Answer>) -> impl Fn(&Asked) -> Answer + Send + Sync {
     move |asked| {
         let nth = usize::try_from(asked.nth).unwrap_or(usize::MAX);
