@@ -6,11 +6,13 @@ use std::fmt;
 use encoding_rs::{Encoding, UTF_8};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::{Asked, Body, HttpError};
 use crate::config;
 
-/// An answer, whole as far as HTTP can tell: where neither a length nor chunks end it, its format must.
+/// An answer, whole as far as can be told: where neither a length nor chunks end it, it is JSON to its end, or of another format, which
+/// must tell.
 pub struct Response {
     pub(super) asked: Asked,
     pub(super) status: u16,
@@ -35,6 +37,18 @@ impl Response {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.body
+    }
+
+    /// Whether the body says that it is JSON, and ends in the middle of it.
+    pub(super) fn is_json_cut_short(&self) -> bool {
+        let content_type = self.header(CONTENT_TYPE.as_str()).unwrap_or_default();
+        let kind = content_type.split(';').next().unwrap_or_default();
+        let kind = kind.trim().to_ascii_lowercase();
+        if kind != "application/json" && !kind.ends_with("+json") {
+            return false;
+        }
+        let read = serde_json::from_slice::<IgnoredAny>(without_mark(&self.body));
+        read.is_err_and(|error| error.is_eof()) // Anything else is for whoever reads it.
     }
 
     /// The body, decoded, to keep.
@@ -143,11 +157,16 @@ pub(super) fn text<'a>(content_type: &str, bytes: &'a [u8]) -> Cow<'a, str> {
 }
 
 pub(super) fn json<'a, T: Deserialize<'a>>(asked: &Asked, body: &'a [u8]) -> Result<T, HttpError> {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let body = without_mark(body);
     serde_json::from_slice(body).map_err(|error| HttpError::Json {
         asked: asked.clone(),
         problem: config::without_values(&error),
     })
+}
+
+/// Without a byte order mark, which JSON may have before it.
+fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
 #[cfg(test)]
