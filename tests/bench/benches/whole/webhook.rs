@@ -147,7 +147,7 @@ fn sample(server: Server, load: &Load) -> Result<Sample, Error> {
     }
     let text = String::from_utf8(posted.stdout)?;
     let numbers: Result<Vec<f64>, _> = text.split_whitespace().map(str::parse).collect();
-    let [answered, micros, median, p99] = numbers?[..] else {
+    let [answered, total, micros, median, p99] = numbers?[..] else {
         return Err(format!("`{text}` is no result of a load").into());
     };
     let Usage { cpu, peak_kib, .. } = usage::collect(reports.path())?;
@@ -155,9 +155,9 @@ fn sample(server: Server, load: &Load) -> Result<Sample, Error> {
         rate: answered / micros * 1e6,
         median_ms: median / 1e3,
         p99_ms: p99 / 1e3,
-        cpu_us: cpu.as_secs_f64() * 1e6 / answered,
+        cpu_us: cpu.as_secs_f64() * 1e6 / total,
         peak_mib: peak_kib as f64 / 1024.0,
-        shared: answered / checkpoints.max(1.0),
+        shared: total / checkpoints.max(1.0),
     })
 }
 

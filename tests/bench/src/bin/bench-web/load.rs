@@ -14,8 +14,8 @@ use crate::PATH;
 /// How long is posted before anything counts.
 const WARM_UP: Duration = Duration::from_millis(500);
 
-/// Posts over so many connections for so many seconds, and prints how many requests were answered, how long that took in microseconds, and
-/// the median and the 99th percentile of their latencies in microseconds.
+/// Posts over so many connections for so many seconds, and prints how many requests were answered, in that time and in all, how long it took in
+/// microseconds, and the median and the 99th percentile of their latencies in microseconds.
 ///
 /// With a rate, requests are due at fixed times, whatever became of those before; a latency is counted from when the request was due.
 pub(crate) fn run(
@@ -31,7 +31,7 @@ pub(crate) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let (answered, wall, mut latencies) = runtime.block_on(async {
+    let (total, wall, mut latencies) = runtime.block_on(async {
         let begin = Instant::now() + WARM_UP;
         let mut posting = Vec::new();
         for n in 0..connections {
@@ -50,17 +50,20 @@ pub(crate) fn run(
                 begin + time,
             )));
         }
-        let mut latencies = Vec::new();
+        let (mut latencies, mut total) = (Vec::new(), 0);
         for posting in posting {
-            latencies.extend(posting.await??);
+            let (answered, counted) = posting.await??;
+            total += answered;
+            latencies.extend(counted);
         }
-        Ok::<_, BoxError>((latencies.len(), begin.elapsed(), latencies))
+        Ok::<_, BoxError>((total, begin.elapsed(), latencies))
     })?;
     latencies.sort_unstable();
+    let answered = latencies.len();
     let percentile = |part: f64| latencies[((answered - 1) as f64 * part) as usize];
     let micros = wall.as_micros();
     println!(
-        "{answered} {micros} {} {}",
+        "{answered} {total} {micros} {} {}",
         percentile(0.5),
         percentile(0.99)
     );
@@ -88,15 +91,15 @@ fn requests() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// The latencies of what was answered between `begin` and `end`.
+/// How many requests were answered, and the latencies of those between `begin` and `end`.
 async fn post(
     mut stream: TcpStream,
     requests: Arc<Vec<Vec<u8>>>,
     pace: Option<Pace>,
     begin: Instant,
     end: Instant,
-) -> Result<Vec<u64>, BoxError> {
-    let mut latencies = Vec::new();
+) -> Result<(u64, Vec<u64>), BoxError> {
+    let (mut latencies, mut total) = (Vec::new(), 0);
     let mut buffer = vec![0; 4096];
     for (n, request) in (0_u32..).zip(requests.iter().cycle()) {
         let due = match &pace {
@@ -112,6 +115,7 @@ async fn post(
         }
         stream.write_all(request).await?;
         take_answer(&mut stream, &mut buffer).await?;
+        total += 1;
         let now = Instant::now();
         if due >= begin && now <= end {
             latencies.push(u64::try_from((now - due).as_micros())?);
@@ -119,7 +123,7 @@ async fn post(
     }
     match latencies.is_empty() {
         true => Err("nothing was answered".into()),
-        false => Ok(latencies),
+        false => Ok((total, latencies)),
     }
 }
 
