@@ -104,4 +104,6 @@ mod pages {
     page!(Authentication, "docs/guide/authentication.md");
     #[cfg(all(feature = "http", feature = "stream"))]
     page!(Streams, "docs/guide/streams.md");
+    #[cfg(feature = "webhook")]
+    page!(Webhooks, "docs/guide/webhooks.md");
 }
