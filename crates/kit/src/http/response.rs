@@ -5,7 +5,8 @@ use std::fmt;
 
 use encoding_rs::{Encoding, UTF_8};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::{Asked, Body, HttpError};
 use crate::config;
@@ -63,11 +64,26 @@ impl Response {
         text(content_type.unwrap_or_default(), &self.body)
     }
 
-    /// The body, read as JSON.
+    /// The body, read as JSON. What it is read as may borrow from it.
+    ///
+    /// ```
+    /// # fn read(answer: &staunch::http::Response) -> Result<(), staunch::http::HttpError> {
+    /// use serde_json::value::RawValue;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Page<'a> {
+    ///     #[serde(borrow)]
+    ///     orders: Vec<&'a RawValue>, // As they came, for `emit.raw(order.get())`.
+    /// }
+    /// let page: Page = answer.json()?;
+    /// # let _ = page.orders;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`HttpError::Json`], which says where it does not fit, and no value of it.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, HttpError> {
+    pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, HttpError> {
         json(&self.asked, &self.body)
     }
 }
@@ -155,7 +171,7 @@ pub(super) fn text<'a>(content_type: &str, bytes: &'a [u8]) -> Cow<'a, str> {
     text
 }
 
-pub(super) fn json<T: DeserializeOwned>(asked: &Asked, body: &[u8]) -> Result<T, HttpError> {
+pub(super) fn json<'a, T: Deserialize<'a>>(asked: &Asked, body: &'a [u8]) -> Result<T, HttpError> {
     let body = without_mark(body);
     serde_json::from_slice(body).map_err(|error| HttpError::Json {
         asked: asked.clone(),
