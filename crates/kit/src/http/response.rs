@@ -64,7 +64,22 @@ impl Response {
         text(content_type.unwrap_or_default(), &self.body)
     }
 
-    /// The body, read as JSON. What is read may borrow from it, as `&RawValue` does.
+    /// The body, read as JSON. What it is read as may borrow from it.
+    ///
+    /// ```
+    /// # fn read(answer: &staunch::http::Response) -> Result<(), staunch::http::HttpError> {
+    /// use serde_json::value::RawValue;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Page<'a> {
+    ///     #[serde(borrow)]
+    ///     orders: Vec<&'a RawValue>, // As they came, for `emit.raw(order.get())`.
+    /// }
+    /// let page: Page = answer.json()?;
+    /// # let _ = page.orders;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`HttpError::Json`], which says where it does not fit, and no value of it.
