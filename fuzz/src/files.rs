@@ -4,7 +4,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 use staunch::stream::{
-    Archive, ArchiveLimits, Compression, Csv, CsvError, Encoding, Header, Ragged, decode_detected,
+    Archive, ArchiveLimits, Compression, Csv, Encoding, Header, Ragged, decode_detected,
     decompress, decompress_detected,
 };
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
@@ -87,12 +87,7 @@ async fn rows(csv: Csv, reader: impl AsyncBufRead + Unpin) -> (Vec<Vec<u8>>, Vec
             }
             Ok(None) => return (found, errors),
             Err(error) => {
-                // How much of an endless field was read depends on the chunks.
-                let told = match &error {
-                    CsvError::UnclosedQuote { line, .. } => format!("unclosed in {line}"),
-                    error => error.to_string(),
-                };
-                errors.push(told);
+                errors.push(error.to_string());
                 if !error.is_of_one_row() {
                     return (found, errors);
                 }

@@ -15,8 +15,8 @@
 //! /// Either kind, told apart in a form by its title.
 //! #[derive(serde::Deserialize, schemars::JsonSchema)]
 //! #[serde(untagged)]
-//! #[schemars(extend("discriminator" = { "propertyName": "credentials_title" }))]
 //! enum Credentials {
+//!     #[schemars(extend("x-oauth2-provider" = "example"))]
 //!     OAuth2(RefreshTokenOAuth2),
 //!     Token(AccessToken),
 //! }
@@ -36,6 +36,16 @@
 //! }
 //! ```
 //!
+//! # Several kinds
+//!
+//! In the schema of an endpoint config an enum like that is a choice between forms: `oneOf`, with the `discriminator` that is a constant
+//! of its own in each form, which is required there and has itself as its default. Credentials have such a member: their title. Where two
+//! kinds have the same title, the enum has a tag instead, which takes its place: `#[serde(tag = "credentials_title")]`, and
+//! `#[serde(rename = "Client Credentials")]` for a variant.
+//!
+//! Members are those that the control plane fills in after somebody has authorised a capture by [`OAuth2`](crate::OAuth2), which
+//! `x-oauth2-provider` names.
+//!
 //! # Tokens that are rotated
 //!
 //! A provider that *rotates* gives a new refresh token for each one that is spent, and takes the old one back. So the new pair has to
@@ -53,7 +63,8 @@
 //! # Secrets in memory
 //!
 //! A [`Secret`] is never shown, and wiped when it is dropped. Copies that are not wiped, as they are in other hands: the request of
-//! `Open` that holds the config, headers and forms on their way to a server, and the buffers of TLS.
+//! `Open` that holds the config, headers and forms on their way to a server, answers as they arrive, a config that is to be announced, and
+//! the buffers of TLS.
 
 mod error;
 mod exchange;

@@ -203,9 +203,11 @@ pub trait Connector: Send + Sync + 'static {
         crate::webhook::Listener::default()
     }
 
-    /// The schema of the endpoint config. By default that of [`Config`](Self::Config).
+    /// The schema of the endpoint config. By default that of [`Config`](Self::Config), in which each enum whose variants are objects
+    /// is a choice between forms, if one member has another constant in each: its tag, or the title of
+    /// [credentials](crate::auth).
     fn config_schema(&self) -> Value {
-        crate::schema::of::<Self::Config>()
+        crate::schema::of_config::<Self::Config>()
     }
 
     /// How users obtain credentials by OAuth2, if they can. By default they cannot.

@@ -44,6 +44,7 @@ mod client;
 mod connections;
 mod credentials;
 mod error;
+mod hidden;
 mod limit;
 mod redirect;
 mod request;
@@ -57,6 +58,8 @@ pub use client::{Client, ClientBuilder, Timeouts};
 pub(crate) use connections::use_provider;
 pub use credentials::{Authorization, BoxFuture, Credentials};
 pub use error::{Asked, HttpError, Refusal};
+#[cfg(feature = "auth")]
+pub(crate) use hidden::hide;
 pub use limit::{Budget, Hints, Limiter, MAX_PAUSE, Outcome, Permit, Quota};
 pub use request::Request;
 /// The method of a request.

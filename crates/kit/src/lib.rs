@@ -97,4 +97,14 @@ mod pages {
     page!(Acknowledgements, "docs/guide/acknowledgements.md");
     #[cfg(feature = "http")]
     page!(RateLimits, "docs/guide/rate-limits.md");
+    #[cfg(all(feature = "auth", feature = "stream"))]
+    page!(Http, "docs/guide/http.md");
+    #[cfg(feature = "stream")]
+    page!(Files, "docs/guide/files.md");
+    #[cfg(feature = "auth")]
+    page!(Authentication, "docs/guide/authentication.md");
+    #[cfg(all(feature = "http", feature = "stream"))]
+    page!(Streams, "docs/guide/streams.md");
+    #[cfg(feature = "webhook")]
+    page!(Webhooks, "docs/guide/webhooks.md");
 }

@@ -1,6 +1,7 @@
 //! JSON schemas: from Rust types, and those that a source tells.
 
 mod sourced;
+mod told_apart;
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -16,4 +17,11 @@ pub(crate) fn of<T: JsonSchema>() -> Value {
         .into_generator()
         .into_root_schema_for::<T>()
         .to_value()
+}
+
+/// The schema of `T`, as a form that users fill in.
+pub(crate) fn of_config<T: JsonSchema>() -> Value {
+    let mut schema = of::<T>();
+    told_apart::told_apart(&mut schema);
+    schema
 }

@@ -4,6 +4,8 @@
 //! `{{{…}}}` leaves a value unescaped, `{{#urlencode}}…{{/urlencode}}` encodes it, and `{{#now_plus}}60{{/now_plus}}` is the
 //! time in so many seconds. None of them is rendered here.
 
+mod authorization_code;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! The documents that are emitted: as records, and as bytes that are ready.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How many different documents there are; they are emitted round and round.
 const DIFFERENT: u64 = 1_000;
@@ -10,6 +10,8 @@ const DIFFERENT: u64 = 1_000;
 pub enum Size {
     /// About 250 bytes.
     Small,
+    /// About 1 kB.
+    Medium,
     /// About 2.5 kB.
     Large,
 }
@@ -18,13 +20,14 @@ impl Size {
     /// The size of about so many bytes.
     ///
     /// # Errors
-    /// For any number but 250 and 2500.
+    /// For any number but 250, 1000 and 2500.
     pub fn from_bytes(bytes: u64) -> Result<Self, String> {
         match bytes {
             250 => Ok(Self::Small),
+            1_000 => Ok(Self::Medium),
             2_500 => Ok(Self::Large),
             _ => Err(format!(
-                "there are no documents of {bytes} bytes; ask for 250 or 2500"
+                "there are no documents of {bytes} bytes; ask for 250, 1000 or 2500"
             )),
         }
     }
@@ -32,13 +35,14 @@ impl Size {
     fn lines(self) -> u64 {
         match self {
             Self::Small => 0,
+            Self::Medium => 9,
             Self::Large => 26,
         }
     }
 }
 
 /// A document, as an author would declare it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[expect(
     missing_docs,
     reason = "the names say what is meant, and nothing depends on it"
@@ -54,12 +58,12 @@ pub struct Order {
     pub city: String,
     pub stage: Stage,
     pub note: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<Line>,
 }
 
 /// Whose it is.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[expect(
     missing_docs,
     reason = "the names say what is meant, and nothing depends on it"
@@ -70,7 +74,7 @@ pub struct Owner {
 }
 
 /// How far it is.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(
     missing_docs,
@@ -82,7 +86,7 @@ pub enum Stage {
 }
 
 /// A line of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[expect(
     missing_docs,
     reason = "the names say what is meant, and nothing depends on it"
@@ -171,7 +175,11 @@ mod tests {
 
     #[test]
     fn documents_are_about_as_large_as_they_are_said_to_be() {
-        for (size, least, most) in [(Size::Small, 200, 275), (Size::Large, 2_000, 2_750)] {
+        for (size, least, most) in [
+            (Size::Small, 200, 275),
+            (Size::Medium, 900, 1_100),
+            (Size::Large, 2_000, 2_750),
+        ] {
             let documents = ready(size);
             let mean = documents.iter().map(Vec::len).sum::<usize>() / documents.len();
             assert!((least..=most).contains(&mean), "{size:?}: {mean} bytes");

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod document;
+pub mod pages;
 pub mod usage;
 
 /// Documents from one checkpoint to the next.

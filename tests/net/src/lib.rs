@@ -3,4 +3,5 @@
 
 pub mod faults;
 pub mod limits;
+pub mod provider;
 pub mod random;

@@ -1,25 +1,18 @@
 //! Asking a provider for a token.
 
+mod answer;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::Value;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::google::Signer;
-use super::{AuthError, Header, Secret};
-use crate::http::{Asked, Client, Request, Response, Verdict};
-
-/// A life that is longer than this is as good as one without an end.
-const LONGEST_LIFE_SECONDS: f64 = 10.0 * 365.0 * 86_400.0;
-
-/// Characters of a provider's description that are shown.
-const DESCRIPTION_CHARS: usize = 300;
-
-/// A text shorter than this is no secret, and hiding it would garble what is around it.
-const SECRET_CHARS: usize = 6;
+use super::{AuthError, Secret};
+use crate::http::{Asked, Client, Request, Verdict, hide};
 
 /// How a provider is asked for an access token.
 ///
@@ -40,6 +33,8 @@ const SECRET_CHARS: usize = 6;
 #[must_use = "an exchange is carried out by `Tokens`"]
 pub struct Exchange {
     token_url: String,
+    grant: Grant,
+    /// What the grant is given for, and then what the author adds.
     fields: Vec<(String, Secret)>,
     headers: Vec<(String, Secret)>,
     client: Option<Party>,
@@ -49,11 +44,54 @@ pub struct Exchange {
     is_repeatable: bool,
 }
 
+/// For what a token is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Grant {
+    RefreshToken,
+    ClientCredentials,
+    Password,
+    AuthorizationCode,
+    Assertion,
+}
+
+impl Grant {
+    fn name(self) -> &'static str {
+        match self {
+            Grant::RefreshToken => "refresh_token",
+            Grant::ClientCredentials => "client_credentials",
+            Grant::Password => "password",
+            Grant::AuthorizationCode => "authorization_code",
+            Grant::Assertion => "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        }
+    }
+}
+
 /// An application, by its id and secret.
 #[derive(Clone)]
 struct Party {
     id: Secret,
     secret: Secret,
+}
+
+impl Party {
+    /// What names it in a header.
+    ///
+    /// # Source
+    /// RFC 6749, 2.3.1: both parts are encoded as in a form before they are joined.
+    fn basic(&self) -> Secret {
+        let [id, secret] = [&self.id, &self.secret].map(|part| {
+            let encoded = url::form_urlencoded::byte_serialize(part.expose().as_bytes());
+            Zeroizing::new(encoded.collect::<String>())
+        });
+        let both = Zeroizing::new(format!("{}:{}", *id, *secret));
+        STANDARD.encode(both.as_bytes()).into()
+    }
+}
+
+/// What is made of the credentials for one request.
+struct Made {
+    basic: Option<Secret>,
+    assertion: Option<Secret>,
 }
 
 /// What a provider answered.
@@ -73,7 +111,7 @@ impl Exchange {
         client_secret: &Secret,
         refresh_token: &Secret,
     ) -> Self {
-        Self::new(token_url, "refresh_token")
+        Self::new(token_url, Grant::RefreshToken)
             .by(client_id, client_secret)
             .secret_field("refresh_token", refresh_token)
     }
@@ -84,7 +122,7 @@ impl Exchange {
         client_id: &Secret,
         client_secret: &Secret,
     ) -> Self {
-        Self::new(token_url, "client_credentials").by(client_id, client_secret)
+        Self::new(token_url, Grant::ClientCredentials).by(client_id, client_secret)
     }
 
     /// A user and their password for an access token.
@@ -95,13 +133,15 @@ impl Exchange {
         username: &Secret,
         password: &Secret,
     ) -> Self {
-        Self::new(token_url, "password")
+        Self::new(token_url, Grant::Password)
             .by(client_id, client_secret)
             .secret_field("username", username)
             .secret_field("password", password)
     }
 
-    /// The code that a provider gave to somebody's browser, for an access token. It can be spent once.
+    /// The code that a provider gave to somebody's browser, for an access token.
+    ///
+    /// It is spent once. The next access token is asked for with the refresh token that came with the first, if one did.
     pub fn authorization_code(
         token_url: impl Into<String>,
         client_id: &Secret,
@@ -109,7 +149,7 @@ impl Exchange {
         code: &Secret,
         redirect_uri: &str,
     ) -> Self {
-        Self::new(token_url, "authorization_code")
+        Self::new(token_url, Grant::AuthorizationCode)
             .by(client_id, client_secret)
             .secret_field("code", code)
             .field("redirect_uri", redirect_uri)
@@ -118,16 +158,16 @@ impl Exchange {
 
     /// An assertion that is signed anew each time, for an access token.
     pub(super) fn signed(token_url: impl Into<String>, signer: Signer) -> Self {
-        let grant = "urn:ietf:params:oauth:grant-type:jwt-bearer";
         Self {
             signer: Some(signer),
-            ..Self::new(token_url, grant)
+            ..Self::new(token_url, Grant::Assertion)
         }
     }
 
-    fn new(token_url: impl Into<String>, grant_type: &str) -> Self {
-        let exchange = Self {
+    fn new(token_url: impl Into<String>, grant: Grant) -> Self {
+        Self {
             token_url: token_url.into(),
+            grant,
             fields: Vec::new(),
             headers: Vec::new(),
             client: None,
@@ -135,8 +175,7 @@ impl Exchange {
             is_in_header: false,
             is_json: false,
             is_repeatable: true,
-        };
-        exchange.field("grant_type", grant_type)
+        }
     }
 
     fn by(mut self, id: &Secret, secret: &Secret) -> Self {
@@ -179,225 +218,113 @@ impl Exchange {
         self
     }
 
-    /// Asks with another refresh token from now on.
-    pub(super) fn replace_refresh_token(&mut self, token: &Secret) {
-        for (_, value) in self
-            .fields
-            .iter_mut()
-            .filter(|(name, _)| name == "refresh_token")
-        {
-            *value = token.clone();
+    /// Asks with this refresh token from now on: in place of one that is replaced, or of a code that is spent. Otherwise what a
+    /// token was given for stays good, and needs no other.
+    pub(super) fn go_on_with(&mut self, token: &Secret) {
+        match self.grant {
+            Grant::RefreshToken => {}
+            Grant::AuthorizationCode => self.is_repeatable = true,
+            Grant::ClientCredentials | Grant::Password | Grant::Assertion => return,
         }
+        self.grant = Grant::RefreshToken;
+        let spent = ["refresh_token", "code", "redirect_uri", "code_verifier"];
+        self.fields.retain(|(name, _)| !spent.contains(&&**name));
+        let field = ("refresh_token".to_owned(), token.clone());
+        self.fields.insert(0, field);
     }
 
     /// Asks the provider. Connections are those of `client`, and nothing else of it.
     pub(super) async fn send(&self, client: &Client) -> Result<Fetched, AuthError> {
-        // An error is read here, whatever its status, as providers disagree about that.
+        // A refusal is read here, whatever its status, as providers disagree about that. Those that may pass are asked again.
         let client = client.bare().judge(|answer| match answer.status() {
-            400..=404 => Verdict::Accept,
+            408 | 425 | 429 => Verdict::AsUsual,
+            400..500 => Verdict::Accept,
             _ => Verdict::AsUsual,
         });
-        let request = self.request(&client.build())?;
-        let answer = request.send().await?;
-        self.read(&answer)
+        let made = self.make()?;
+        let answer = self.request(&client.build(), &made).send().await?;
+        self.read(answer, &made)
     }
 
-    fn request(&self, client: &Client) -> Result<Request, AuthError> {
-        let mut fields: Vec<(&str, &str)> = Vec::new();
-        let of_fields = self.fields.iter();
-        fields.extend(of_fields.map(|(name, value)| (name.as_str(), value.expose())));
-        let mut request = client
-            .post(&self.token_url)
-            .header("accept", "application/json");
-        if let Some(party) = &self.client {
-            if self.is_in_header {
-                // RFC 6749, 2.3.1: both are encoded as in a form before they are joined.
-                let [id, secret] = [&party.id, &party.secret].map(|part| {
-                    let encoded = url::form_urlencoded::byte_serialize(part.expose().as_bytes());
-                    Secret::from(encoded.collect::<String>())
-                });
-                let header = Header::basic(&id, &secret).authorization(0);
-                let (name, value) = header.map_err(AuthError::Unsendable)?.header;
-                request = request.header(name.as_str(), value.to_str().unwrap_or_default());
-            } else {
-                let of_party = [
-                    ("client_id", party.id.expose()),
-                    ("client_secret", party.secret.expose()),
-                ];
-                // Where the kit of old has them, as some providers want them there: after the grant.
-                fields.splice(1..1, of_party);
-            }
-        }
-        for (name, value) in &self.headers {
-            request = request.header(name, value.expose());
-        }
-        let assertion = match &self.signer {
-            Some(signer) => Zeroizing::new(signer.assertion(&self.token_url)?),
-            None => Zeroizing::default(),
-        };
-        if self.signer.is_some() {
-            fields.push(("assertion", &assertion));
-        }
-        let request = match self.is_json {
-            true => {
-                let members: BTreeMap<&str, &str> = fields.iter().copied().collect();
-                let values = fields.iter().map(|(_, value)| *value);
-                request.json(&members).hiding(values)
-            }
-            false => request.form(&fields),
-        };
-        Ok(match self.is_repeatable {
-            true => request.as_read(),
-            false => request,
+    fn make(&self) -> Result<Made, AuthError> {
+        let in_header = self.client.as_ref().filter(|_| self.is_in_header);
+        let signed = |signer: &Signer| signer.assertion(&self.token_url);
+        Ok(Made {
+            basic: in_header.map(Party::basic),
+            assertion: self.signer.as_ref().map(signed).transpose()?,
         })
     }
 
-    fn read(&self, answer: &Response) -> Result<Fetched, AuthError> {
-        let asked = || Asked::of("POST", &self.token_url);
-        let status = answer.status();
-        let told = Told::of(answer);
-        if let Some(access_token) = told.access_token
-            && status < 400
-            && !access_token.is_empty()
-        {
-            return Ok(Fetched {
-                access_token: access_token.into(),
-                refresh_token: told
-                    .refresh_token
-                    .filter(|token| !token.is_empty())
-                    .map(Secret::from),
-                lives: told.expires_in.as_ref().and_then(life),
-            });
+    fn request(&self, client: &Client, made: &Made) -> Request {
+        let mut request = client
+            .post(&self.token_url)
+            .header("accept", "application/json");
+        for (name, value) in &self.headers {
+            request = request.header(name, value.expose());
         }
-        match told.error.as_ref().and_then(code) {
-            Some(code) => Err(AuthError::Refused {
-                asked: asked(),
-                code: self.shown(&code),
-                description: self.shown(&told.error_description.unwrap_or_default()),
-            }),
-            None => Err(AuthError::NoToken {
-                asked: asked(),
-                status,
-            }),
+        let mut fields = vec![("grant_type", self.grant.name())];
+        match (&made.basic, &self.client) {
+            (Some(basic), _) => {
+                let basic = Zeroizing::new(format!("Basic {}", basic.expose()));
+                request = request.header("authorization", &*basic);
+            }
+            (None, Some(Party { id, secret })) => {
+                // Right after the grant, as some providers want them there.
+                fields.push(("client_id", id.expose()));
+                fields.push(("client_secret", secret.expose()));
+            }
+            (None, None) => {}
+        }
+        let assertion = made.assertion.iter();
+        fields.extend(assertion.map(|assertion| ("assertion", assertion.expose())));
+        let of_author = self.fields.iter();
+        fields.extend(of_author.map(|(name, value)| (name.as_str(), value.expose())));
+        let request = match self.is_json {
+            true => request.json(&fields.into_iter().collect::<BTreeMap<_, _>>()),
+            false => request.form(&fields),
+        };
+        let request = request.hiding(self.secrets(made));
+        match self.is_repeatable {
+            true => request.as_read(),
+            false => request,
         }
     }
 
-    /// What a provider says, without what it was sent: some repeat it.
-    fn shown(&self, text: &str) -> String {
+    /// What it sends that is not to be shown.
+    fn secrets<'a>(&'a self, made: &'a Made) -> impl Iterator<Item = &'a str> {
         let of_party = self
             .client
             .iter()
             .flat_map(|party| [&party.id, &party.secret]);
-        let of_fields = self.fields.iter().skip(1).map(|(_, value)| value);
-        let of_headers = self.headers.iter().map(|(_, value)| value);
-        let mut text = text.to_owned();
-        for secret in of_party.chain(of_fields).chain(of_headers) {
-            let secret = secret.expose();
-            if secret.chars().count() >= SECRET_CHARS {
-                text = text.replace(secret, "[hidden]");
-            }
-        }
+        let of_author = self.fields.iter().chain(&self.headers);
+        let of_author = of_author.map(|(_, value)| value);
+        let made = made.basic.iter().chain(&made.assertion);
+        of_party.chain(of_author).chain(made).map(Secret::expose)
+    }
+
+    /// What a provider says, without what it was sent: some repeat it.
+    fn shown(&self, text: &str, made: &Made) -> String {
         let printable = |c: char| if c.is_control() { ' ' } else { c };
+        let text = hide(text, self.secrets(made));
         text.chars()
             .map(printable)
             .take(DESCRIPTION_CHARS)
             .collect()
     }
+
+    fn asked(&self) -> Asked {
+        Asked::of("POST", &self.token_url)
+    }
 }
+
+/// Characters of a provider's description that are shown.
+const DESCRIPTION_CHARS: usize = 300;
 
 /// Nothing but where it asks.
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange")
-            .field("asked", &Asked::of("POST", &self.token_url))
+            .field("asked", &self.asked())
             .finish_non_exhaustive()
-    }
-}
-
-/// What an answer tells, as far as it is understood: a token is worth more than to be refused for another member.
-#[derive(Default, Deserialize)]
-struct Told {
-    access_token: Option<String>,
-    refresh_token: Option<String>,
-    /// A number, or one written as text.
-    expires_in: Option<Value>,
-    /// A code, or an object that has one.
-    error: Option<Value>,
-    error_description: Option<String>,
-}
-
-impl Told {
-    fn of(answer: &Response) -> Self {
-        if let Ok(body) = answer.json::<Value>() {
-            let text = |name: &str| Some(body.get(name)?.as_str()?.to_owned());
-            let of_error = |name: &str| Some(body.get("error")?.get(name)?.as_str()?.to_owned());
-            return Self {
-                access_token: text("access_token"),
-                refresh_token: text("refresh_token"),
-                expires_in: body.get("expires_in").cloned(),
-                error: body.get("error").cloned(),
-                error_description: text("error_description").or_else(|| of_error("message")),
-            };
-        }
-        // Some answer with a form, and not all of them say so.
-        let mut told = Self::default();
-        for (name, value) in url::form_urlencoded::parse(answer.bytes()) {
-            let value = value.into_owned();
-            match &*name {
-                "access_token" => told.access_token = Some(value),
-                "refresh_token" => told.refresh_token = Some(value),
-                "expires_in" => told.expires_in = Some(value.into()),
-                "error" => told.error = Some(value.into()),
-                "error_description" => told.error_description = Some(value),
-                _ => {}
-            }
-        }
-        told
-    }
-}
-
-/// How long a token lives. `None` for what is no life.
-fn life(expires_in: &Value) -> Option<Duration> {
-    let seconds = match expires_in {
-        Value::String(text) => text.trim().parse().ok(),
-        other => other.as_f64(),
-    };
-    let seconds = seconds.filter(|seconds: &f64| *seconds > 0.0 && *seconds < LONGEST_LIFE_SECONDS);
-    seconds.map(Duration::from_secs_f64)
-}
-
-/// The provider's word for what is wrong.
-fn code(error: &Value) -> Option<String> {
-    let of_object = || {
-        ["code", "type", "status"]
-            .iter()
-            .find_map(|name| error.get(name)?.as_str())
-    };
-    let code = error.as_str().or_else(of_object)?;
-    (!code.is_empty()).then(|| code.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_life_is_a_number_of_seconds_however_it_is_written() {
-        for (expires_in, seconds) in [
-            (json!(7200), Some(7200)),
-            (json!("7200"), Some(7200)),
-            (json!(7200.9), Some(7200)),
-            (json!(0), None),
-            (json!(-5), None),
-            (json!(null), None),
-            (json!({}), None),
-            (json!("soon"), None),
-            (json!(1e300), None),
-        ] {
-            let life = life(&expires_in).map(|life| life.as_secs());
-            assert_eq!(life, seconds, "{expires_in}");
-        }
     }
 }

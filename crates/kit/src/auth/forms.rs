@@ -40,7 +40,7 @@ pub mod title {
 
                 fn json_schema(_: &mut SchemaGenerator) -> Schema {
                     json_schema!({
-                        "title": "Credentials",
+                        "title": "Credentials Title",
                         "type": "string",
                         "const": $text,
                         "default": $text,

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Exchange, Secret, title};
+use crate::clock::Clock;
 
 /// Where Google gives tokens, if a key does not say it.
 const TOKEN_URL: &str = "https://oauth2.googleapis.com/token";
@@ -104,7 +104,7 @@ impl GoogleServiceAccount {
 }
 
 impl Signer {
-    pub(super) fn assertion(&self, token_url: &str) -> Result<String, KeyError> {
+    pub(super) fn assertion(&self, token_url: &str) -> Result<Secret, KeyError> {
         let Account {
             email,
             key,
@@ -112,7 +112,7 @@ impl Signer {
             scope,
             subject,
         } = &*self.0;
-        let now = Timestamp::now().as_second();
+        let now = Clock::System.now().as_second();
         let claims = Claims {
             iss: email,
             scope,
@@ -125,7 +125,8 @@ impl Signer {
             kid: key_id.clone(),
             ..Header::new(Algorithm::RS256)
         };
-        jsonwebtoken::encode(&header, &claims, key).map_err(|_| KeyError::CannotSign)
+        let signed = jsonwebtoken::encode(&header, &claims, key);
+        signed.map(Secret::from).map_err(|_| KeyError::CannotSign)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Credentials that stay the same for as long as a capture runs.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
@@ -24,6 +26,8 @@ use crate::http::{Authorization, BoxFuture, Credentials};
 #[derive(Clone, Debug)]
 pub struct Header {
     made: Result<(HeaderName, HeaderValue), &'static str>,
+    /// What it is made of, and not to be repeated in an error.
+    secrets: Arc<[Secret]>,
 }
 
 impl Header {
@@ -33,37 +37,46 @@ impl Header {
         Self::new(AUTHORIZATION.as_str(), "Bearer ", token)
     }
 
-    /// `Authorization: Basic …`.
+    /// `Authorization: Basic …`. A user with a colon cannot be told from their password, which is said when something is asked.
     #[must_use]
     pub fn basic(username: &Secret, password: &Secret) -> Self {
         let both = Zeroizing::new(format!("{}:{}", username.expose(), password.expose()));
-        let encoded = Secret::from(STANDARD.encode(both.as_bytes()));
-        Self::new(AUTHORIZATION.as_str(), "Basic ", &encoded)
+        let encoded = Zeroizing::new(STANDARD.encode(both.as_bytes()));
+        let made = match username.expose().contains(':') {
+            true => Err(
+                "the user in the endpoint config has a colon, which no user can have here; see that it is the user alone",
+            ),
+            false => make(AUTHORIZATION.as_str(), "Basic ", &encoded),
+        };
+        Self {
+            made,
+            secrets: [username.clone(), password.clone()].into(),
+        }
     }
 
     /// A header of this name, with the secret after this prefix. What no header can have is said when something is asked.
     #[must_use]
     pub fn new(name: &str, prefix: &str, secret: &Secret) -> Self {
         Self {
-            made: make(name, prefix, secret),
+            made: make(name, prefix, secret.expose()),
+            secrets: [secret.expose().trim().into()].into(),
         }
     }
 
     pub(super) fn authorization(&self, generation: u64) -> Result<Authorization, BoxError> {
-        let header = self.made.clone()?;
-        Ok(Authorization { header, generation })
+        Ok(Authorization {
+            header: self.made.clone()?,
+            generation,
+            secrets: Arc::clone(&self.secrets),
+        })
     }
 }
 
-fn make(
-    name: &str,
-    prefix: &str,
-    secret: &Secret,
-) -> Result<(HeaderName, HeaderValue), &'static str> {
+fn make(name: &str, prefix: &str, secret: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
     let name = name
         .parse()
         .map_err(|_| "credentials are sent in a header whose name no header can have; correct it in the connector")?;
-    let value = Zeroizing::new(format!("{prefix}{}", secret.expose().trim()));
+    let value = Zeroizing::new(format!("{prefix}{}", secret.trim()));
     let mut value = HeaderValue::from_str(&value)
         .map_err(|_| "the credentials in the endpoint config have characters that no header can have, as a line break; copy them anew")?;
     value.set_sensitive(true);
@@ -115,6 +128,7 @@ mod tests {
         for header in [
             Header::bearer(&Secret::from("hunter2\nx")),
             Header::new("a b", "", &Secret::from("hunter2")),
+            Header::basic(&Secret::from("hunter2:x"), &Secret::from("hunter2")),
         ] {
             let error = header.authorization(0).err().unwrap().to_string();
             assert!(

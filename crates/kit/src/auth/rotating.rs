@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{AuthError, Exchange, Secret, title};
-use crate::http::Client;
+use crate::http::{Client, HttpError};
 
 /// How long before it expires an access token is rotated.
 ///
@@ -98,9 +98,42 @@ pub enum RotateError {
         /// The place, a JSON pointer.
         pointer: String,
     },
-    /// The provider did not answer with tokens.
+    /// The provider gave no tokens, and took none back.
     #[error("rotating the OAuth2 tokens")]
-    Exchange(#[from] AuthError),
+    Exchange(#[source] AuthError),
+    /// The provider's answer was not understood, or never came: it may have given tokens that nobody has.
+    #[error(
+        "the OAuth2 tokens may have been rotated, but the new ones did not arrive; open the capture again, and authorise it anew if the provider refuses then"
+    )]
+    Unknown(#[source] AuthError),
+}
+
+impl From<AuthError> for RotateError {
+    fn from(error: AuthError) -> Self {
+        let may_have_rotated = match &error {
+            AuthError::Exchange(error) => may_have_been_answered(error),
+            AuthError::NoToken { status, .. } => *status < 400,
+            _ => false,
+        };
+        match may_have_rotated {
+            true => RotateError::Unknown(error),
+            false => RotateError::Exchange(error),
+        }
+    }
+}
+
+/// Whether the provider may have done what it was asked, as far as the error tells.
+fn may_have_been_answered(error: &HttpError) -> bool {
+    match error {
+        HttpError::Malformed { .. }
+        | HttpError::Client { .. }
+        | HttpError::Unauthorised { .. }
+        | HttpError::Unreached { .. }
+        | HttpError::Redirected { .. } => false,
+        HttpError::Refused(refusal) => refusal.status() >= 500,
+        HttpError::GivenUp { source, .. } => may_have_been_answered(source),
+        _ => true,
+    }
 }
 
 /// A new pair, and until when the access token lives.
@@ -141,14 +174,15 @@ impl RotatingOAuth2 {
         &self,
         client: &Client,
         token_url: &str,
+        as_provider_wants: impl FnOnce(Exchange) -> Exchange,
         now: Timestamp,
     ) -> Result<Pair, RotateError> {
-        let exchange = Exchange::refresh_token(
+        let exchange = as_provider_wants(Exchange::refresh_token(
             token_url,
             &self.client_id,
             &self.client_secret,
             &self.refresh_token,
-        );
+        ));
         let tokens = exchange.once().send(client).await?;
         // A life that is not told is over: then the next opening rotates again.
         let lives = tokens.lives.unwrap_or_default();

@@ -163,7 +163,8 @@ async fn a_caller_that_goes_away_in_the_middle_leaves_nobody_waiting() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     first.abort();
-    assert_eq!(ask(&client).await.unwrap(), "Bearer t2");
+    assert_eq!(ask(&client).await.unwrap(), "Bearer t1");
+    assert_eq!(provider.exchanges(), 1, "what was begun is not begun again");
 }
 
 #[tokio::test]

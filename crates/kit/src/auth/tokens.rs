@@ -4,8 +4,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
+use super::error::Failed;
 use super::exchange::Fetched;
 use super::{AuthError, Exchange, Header};
 use crate::BoxError;
@@ -19,9 +22,12 @@ const RENEWAL_PAUSE: Duration = Duration::from_secs(10);
 
 /// Access tokens that are fetched when they are needed. Clones share them.
 ///
-/// One fetch serves all who wait for it, and its error too. From three quarters of its life on a token is renewed beside the requests that
-/// still go out with it, and one that the source does not take is fetched anew once. A token whose life is not told is used until it is
-/// not taken.
+/// One exchange serves all who wait for it, and so does its error; whoever comes later begins another. It goes on if those who wait go
+/// away. From three quarters of its life on a token is renewed beside the requests that still go out with it, and one that the source
+/// does not take is fetched anew once. A token whose life is not told is used until it is not taken.
+///
+/// A refresh token that is replaced is replaced for as long as the capture runs. One that must outlive it belongs to
+/// [`RotatingOAuth2`](super::RotatingOAuth2).
 ///
 /// ```
 /// use staunch::auth::{Exchange, Secret, Tokens};
@@ -41,18 +47,19 @@ struct Shared {
     name: String,
     prefix: String,
     standing: Mutex<Standing>,
-    /// Held by whoever fetches.
-    fetching: tokio::sync::Mutex<Exchange>,
 }
 
-#[derive(Default)]
 struct Standing {
+    exchange: Exchange,
     token: Option<Token>,
-    /// Fetches that have ended: the number of the token that was fetched last, or that could not be.
-    fetches: u64,
-    /// Why the last fetch failed, if it did.
-    failed: Option<Arc<AuthError>>,
+    /// Tokens that there have been so far.
+    generation: u64,
+    under_way: Option<UnderWay>,
 }
+
+/// An exchange that is under way. It has a task of its own: whoever waits for it may go away in the middle, and what it spends is lost
+/// unless its answer is read.
+type UnderWay = futures::future::Shared<BoxFuture<'static, Result<Token, Failed>>>;
 
 #[derive(Clone)]
 struct Token {
@@ -68,11 +75,6 @@ struct Life {
     expires_at: Instant,
 }
 
-/// A fetch failed. Others waited for the same one.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error(transparent)]
-struct Failed(Arc<AuthError>);
-
 impl Tokens {
     /// Tokens that are fetched in this way over the connections of `client`, and sent as `Authorization: Bearer …`.
     #[must_use]
@@ -87,61 +89,55 @@ impl Tokens {
             client: client.clone(),
             name: name.to_owned(),
             prefix: prefix.to_owned(),
-            standing: Mutex::default(),
-            fetching: tokio::sync::Mutex::new(exchange),
+            standing: Mutex::new(Standing {
+                exchange,
+                token: None,
+                generation: 0,
+                under_way: None,
+            }),
         }))
     }
 
     async fn current(&self) -> Result<Authorization, BoxError> {
-        let shared = &self.0;
-        let seen = {
-            let standing = shared.standing();
-            if let Some(token) = standing.usable(Instant::now()) {
-                if token.is_due(Instant::now()) {
-                    self.renew_beside();
+        let under_way = {
+            let now = Instant::now();
+            let mut standing = self.0.standing();
+            match standing.usable(now).cloned() {
+                Some(token) => {
+                    if token.is_due(now) {
+                        drop(self.exchange(&mut standing)); // It is for those who ask later.
+                    }
+                    return token.authorization();
                 }
-                return token.header.authorization(token.generation);
+                None => self.exchange(&mut standing),
             }
-            standing.fetches
         };
-        let mut exchange = shared.fetching.lock().await;
-        {
-            let standing = shared.standing();
-            if let Some(token) = standing.usable(Instant::now()) {
-                return token.header.authorization(token.generation);
-            }
-            // Somebody has asked while this waited, and was refused: it would be refused too.
-            if let Some(failed) = &standing.failed
-                && standing.fetches > seen
-            {
-                return Err(Failed(Arc::clone(failed)).into());
-            }
-        }
-        let token = shared.fetch(&mut exchange).await?;
-        token.header.authorization(token.generation)
+        under_way.await?.authorization()
     }
 
-    /// Fetches the next token while this one goes on, unless somebody does already.
-    fn renew_beside(&self) {
-        let tokens = self.clone();
-        tokio::spawn(async move {
-            let shared = &tokens.0;
-            let Ok(mut exchange) = shared.fetching.try_lock() else {
-                return;
-            };
-            let now = Instant::now();
-            let is_due = |token: &Token| token.is_due(now);
-            if !shared.standing().token.as_ref().is_some_and(is_due) {
-                return;
-            }
-            if let Err(error) = shared.fetch(&mut exchange).await {
-                let error = crate::capture::error_chain(&error);
-                tracing::warn!("the access token could not be renewed yet: {error}");
-                if let Some(life) = shared.standing().life() {
-                    life.renew_at = Instant::now() + RENEWAL_PAUSE;
-                }
-            }
-        });
+    /// The exchange that is under way, or one that is begun now.
+    fn exchange(&self, standing: &mut Standing) -> UnderWay {
+        if let Some(under_way) = &standing.under_way {
+            return under_way.clone();
+        }
+        let (exchange, client) = (standing.exchange.clone(), self.0.client.clone());
+        let tokens = Arc::downgrade(&self.0);
+        // It ends when nobody has the tokens any more: then nobody waits for it either.
+        let exchanging = AbortOnDropHandle::new(tokio::spawn(async move {
+            let asked_at = Instant::now();
+            let fetched = exchange.send(&client).await;
+            Some(tokens.upgrade()?.settle(fetched, asked_at))
+        }));
+        let ended = async {
+            let ended = exchanging.await;
+            ended
+                .expect("an exchange does not panic")
+                .expect("whoever waits for tokens has them")
+        };
+        let under_way: BoxFuture<'static, _> = Box::pin(ended);
+        let under_way = under_way.shared();
+        standing.under_way = Some(under_way.clone());
+        under_way
     }
 }
 
@@ -151,25 +147,34 @@ impl Shared {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn fetch(&self, exchange: &mut Exchange) -> Result<Token, Failed> {
-        let asked_at = Instant::now();
-        let fetched = exchange.send(&self.client).await;
+    /// Goes on with what came of an exchange.
+    fn settle(
+        &self,
+        fetched: Result<Fetched, AuthError>,
+        asked_at: Instant,
+    ) -> Result<Token, Failed> {
         let mut standing = self.standing();
-        standing.fetches += 1;
+        standing.under_way = None;
         match fetched {
             Ok(fetched) => {
                 if let Some(next) = &fetched.refresh_token {
-                    exchange.replace_refresh_token(next);
+                    standing.exchange.go_on_with(next);
                 }
-                let token = self.token(&fetched, standing.fetches, asked_at);
+                standing.generation += 1;
+                let token = self.token(&fetched, standing.generation, asked_at);
                 standing.token = Some(token.clone());
-                standing.failed = None;
                 Ok(token)
             }
             Err(error) => {
-                let error = Arc::new(error);
-                standing.failed = Some(Arc::clone(&error));
-                Err(Failed(error))
+                let now = Instant::now();
+                if standing.usable(now).is_some()
+                    && let Some(life) = standing.life()
+                {
+                    life.renew_at = now + RENEWAL_PAUSE;
+                    let error = crate::capture::error_chain(&error);
+                    tracing::warn!("the access token could not be renewed yet: {error}");
+                }
+                Err(Failed(Arc::new(error)))
             }
         }
     }
@@ -188,10 +193,10 @@ impl Shared {
 }
 
 impl Standing {
-    fn usable(&self, now: Instant) -> Option<Token> {
+    fn usable(&self, now: Instant) -> Option<&Token> {
         let token = self.token.as_ref()?;
         let is_alive = token.life.is_none_or(|life| now < life.expires_at);
-        is_alive.then(|| token.clone())
+        is_alive.then_some(token)
     }
 
     fn life(&mut self) -> Option<&mut Life> {
@@ -202,6 +207,10 @@ impl Standing {
 impl Token {
     fn is_due(&self, now: Instant) -> bool {
         self.life.is_some_and(|life| now >= life.renew_at)
+    }
+
+    fn authorization(&self) -> Result<Authorization, BoxError> {
+        self.header.authorization(self.generation)
     }
 }
 

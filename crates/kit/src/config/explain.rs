@@ -78,6 +78,12 @@ impl Problems {
             }
         }
         if let Some(text) = value.as_str() {
+            let is_time = schema
+                .get("format")
+                .is_some_and(|format| format == "date-time");
+            if is_time && text.parse::<jiff::Timestamp>().is_err() {
+                self.say(pointer, "is no time; write it like `2026-01-31T12:00:00Z`");
+            }
             let characters = text.chars().count() as f64;
             if let Some(least) = limit("minLength").filter(|least| characters < *least) {
                 self.say(pointer, format_args!("is shorter than {least} characters"));

@@ -8,7 +8,7 @@ use serde_json::Value;
 #[cfg(feature = "auth")]
 use super::ConfigUpdate;
 #[cfg(feature = "auth")]
-use crate::auth::{RotateError, RotatingOAuth2};
+use crate::auth::{Exchange, RotateError, RotatingOAuth2};
 use crate::http::Client;
 
 /// What [`Connector::rotate_tokens`](crate::Connector::rotate_tokens) sees.
@@ -80,6 +80,23 @@ impl<C> Rotating<'_, C> {
         pointer: &str,
         token_url: &str,
     ) -> Result<Option<ConfigUpdate>, RotateError> {
+        let as_it_is = std::convert::identity;
+        self.oauth2_with(credentials, pointer, token_url, as_it_is)
+            .await
+    }
+
+    /// The same, of a provider that wants to be asked in another way: `|exchange| exchange.client_in_header()`.
+    ///
+    /// # Errors
+    /// As [`oauth2`](Self::oauth2).
+    #[cfg(feature = "auth")]
+    pub async fn oauth2_with(
+        &self,
+        credentials: &RotatingOAuth2,
+        pointer: &str,
+        token_url: &str,
+        as_provider_wants: impl FnOnce(Exchange) -> Exchange,
+    ) -> Result<Option<ConfigUpdate>, RotateError> {
         let is_next = |expires_at| {
             let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
             *due = Some(crate::auth::due_at(expires_at));
@@ -95,7 +112,9 @@ impl<C> Rotating<'_, C> {
                 pointer: pointer.to_owned(),
             });
         };
-        let tokens = credentials.exchange(self.http, token_url, self.now).await?;
+        let (http, now) = (self.http, self.now);
+        let tokens = credentials.exchange(http, token_url, as_provider_wants, now);
+        let tokens = tokens.await?;
         is_next(tokens.expires_at);
         tokens.write_into(place);
         Ok(Some(ConfigUpdate::new(

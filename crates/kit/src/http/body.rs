@@ -36,12 +36,21 @@ impl Body {
         let arriving = Arriving {
             chunks: Some(Box::pin(answer.bytes_stream())),
             chunk: Bytes::new(),
+            is_broken: false,
             idle,
             silence: None,
             asked: asked.clone(),
         };
         Self {
             reader: decode::decoded(arriving, codings, max_bytes),
+            asked: asked.clone(),
+        }
+    }
+
+    /// One that has arrived already.
+    pub(super) fn of(bytes: Vec<u8>, asked: &Asked) -> Self {
+        Self {
+            reader: Box::new(io::Cursor::new(bytes)),
             asked: asked.clone(),
         }
     }
@@ -84,19 +93,28 @@ impl Body {
         }
     }
 
-    /// How it begins. What cannot be read is left out.
-    pub(super) async fn read_beginning(mut self, max_bytes: usize) -> Vec<u8> {
-        let mut beginning = Vec::new();
-        while beginning.len() < max_bytes {
-            let Ok(bytes @ [_, ..]) = self.reader.fill_buf().await else {
-                break;
-            };
+    /// How it begins, of at most so many bytes; what came until then is there also if it ends in an error.
+    pub(super) async fn read_beginning(
+        mut self,
+        max_bytes: u64,
+        beginning: &mut Vec<u8>,
+    ) -> Result<(), HttpError> {
+        loop {
+            let bytes = self.reader.fill_buf().await;
+            let bytes = bytes.map_err(|error| HttpError::reading(&self.asked, error))?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            let left = max_bytes - beginning.len() as u64;
+            if bytes.len() as u64 > left {
+                beginning.extend_from_slice(&bytes[..left as usize]);
+                let asked = self.asked.clone();
+                return Err(HttpError::TooLarge { asked, max_bytes });
+            }
             beginning.extend_from_slice(bytes);
             let length = bytes.len();
             self.reader.consume(length);
         }
-        beginning.truncate(max_bytes);
-        beginning
     }
 }
 
@@ -190,6 +208,8 @@ struct Arriving {
     /// `None` from its end on.
     chunks: Option<Chunks>,
     chunk: Bytes,
+    /// Once it is, it stays so: a reader that goes on must not take it for the end.
+    is_broken: bool,
     idle: Duration,
     /// Since when nothing has come: set when one begins to wait.
     silence: Option<Pin<Box<Sleep>>>,
@@ -200,12 +220,16 @@ impl AsyncBufRead for Arriving {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
         while this.chunk.is_empty() {
+            if this.is_broken {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
             let Some(chunks) = &mut this.chunks else {
                 return Poll::Ready(Ok(&[]));
             };
             match chunks.as_mut().poll_next(cx) {
                 Poll::Ready(Some(Ok(chunk))) => this.chunk = chunk,
                 Poll::Ready(Some(Err(error))) => {
+                    this.is_broken = true;
                     let asked = this.asked.clone();
                     return Poll::Ready(Err(HttpError::failed(asked, error).into_read()));
                 }

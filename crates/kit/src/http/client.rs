@@ -32,7 +32,7 @@ const ENCODINGS: HeaderValue = HeaderValue::from_static("zstd, br, gzip, deflate
 pub struct Timeouts {
     /// Until a server is reached. It belongs to the connections: that of a [scoped](Client::scoped) client has no effect. 10 s.
     pub connect: Duration,
-    /// From there until the head of the answer has arrived. 60 s.
+    /// Until the head of an answer has arrived, with the time that it takes to reach the server. 60 s.
     pub first_byte: Duration,
     /// Between two pieces of the body. 60 s.
     pub idle: Duration,
@@ -272,7 +272,7 @@ impl ClientBuilder {
     }
 
     /// Says what an answer is, where its status does not: an error with status 200, a failure that passes, a refusal that is none.
-    /// It sees each whole answer, whatever its status; of a streamed one the head, with an empty body.
+    /// It sees each whole answer, whatever its status; of a streamed one with a status below 400 the head, with an empty body.
     ///
     /// ```
     /// use staunch::http::{Client, Verdict};

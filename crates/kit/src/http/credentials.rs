@@ -2,6 +2,8 @@
 
 use std::future::Future;
 use std::pin::Pin;
+#[cfg(feature = "auth")]
+use std::sync::Arc;
 
 use reqwest::header::{HeaderName, HeaderValue};
 
@@ -13,6 +15,9 @@ pub struct Authorization {
     /// The header, marked as sensitive.
     pub(crate) header: (HeaderName, HeaderValue),
     pub(crate) generation: u64,
+    /// What the header is made of, and no text to be shown.
+    #[cfg(feature = "auth")]
+    pub(crate) secrets: Arc<[crate::auth::Secret]>,
 }
 
 impl Authorization {
@@ -22,13 +27,29 @@ impl Authorization {
     /// What is wrong with a name or a value that no header can have, without the value.
     pub fn new(name: &str, value: &str, generation: u64) -> Result<Self, BoxError> {
         let header = super::client::header(name, value)?;
-        Ok(Self { header, generation })
+        Ok(Self {
+            header,
+            generation,
+            #[cfg(feature = "auth")]
+            secrets: Arc::default(),
+        })
     }
 
     /// The token's number: each that is fetched has a higher one.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// What is not to be shown, should the server repeat it: the header's value, that without the word before it, and what it is made
+    /// of.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        let value = self.header.1.to_str().unwrap_or_default();
+        let whole_and_bare = [value, value.split(' ').next_back().unwrap_or_default()];
+        let secrets = whole_and_bare.into_iter();
+        #[cfg(feature = "auth")]
+        let secrets = secrets.chain(self.secrets.iter().map(crate::auth::Secret::expose));
+        secrets.map(str::to_owned).collect()
     }
 }
 

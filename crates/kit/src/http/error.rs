@@ -7,6 +7,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
 
+use super::hidden::hide;
 use super::response::{header, json, text};
 use crate::capture::BoxError;
 use crate::decode::TooLarge;
@@ -14,11 +15,8 @@ use crate::decode::TooLarge;
 /// Characters of a refusal's body that an error shows.
 const EXCERPT_CHARS: usize = 500;
 
-/// A text shorter than this is no secret, and hiding it would garble what is around it.
-const SECRET_CHARS: usize = 8;
-
-/// What stands in an excerpt for something that the request had.
-const HIDDEN: &str = "[hidden]";
+/// A parameter, field or header that is shorter is no secret, and hiding it would garble what is around it.
+pub(super) const SECRET_CHARS: usize = 8;
 
 /// What was asked, to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -331,8 +329,13 @@ impl HttpError {
         io::Error::new(kind, self)
     }
 
-    pub(super) fn redirected(asked: Asked, from: &Url, to: &HeaderValue, problem: &str) -> Self {
-        let to = to.to_str().ok().and_then(|to| from.join(to).ok());
+    pub(super) fn redirected(
+        asked: Asked,
+        from: &Url,
+        to: Option<&HeaderValue>,
+        problem: &str,
+    ) -> Self {
+        let to = to.and_then(|to| from.join(to.to_str().ok()?).ok());
         let to = to
             .as_ref()
             .map_or("an address that is none".to_owned(), bare);
@@ -354,33 +357,29 @@ fn remedy(status: u16) -> &'static str {
 pub(super) struct Secrets(Vec<String>);
 
 impl Secrets {
-    pub(super) fn of(url: &Url, headers: &HeaderMap, of_body: Vec<String>) -> Self {
-        let decoded = url.query_pairs().map(|(_, value)| value.into_owned());
-        let encoded = url.query().unwrap_or_default().split('&');
-        let encoded = encoded.filter_map(|pair| Some(pair.split_once('=')?.1.to_owned()));
+    /// What may be one, and those that surely are.
+    pub(super) fn of(url: &Url, headers: &HeaderMap, known: Vec<String>) -> Self {
+        let of_query = url.query_pairs().map(|(_, value)| value.into_owned());
+        let as_written = url.query().unwrap_or_default().split('&');
+        let as_written = as_written.filter_map(|pair| Some(pair.split_once('=')?.1.to_owned()));
         let user = [url.username(), url.password().unwrap_or_default()].map(str::to_owned);
         let values = headers.values().filter(|value| value.is_sensitive());
         let values = values.filter_map(|value| value.to_str().ok());
         // Whole, and without the word before it: `Bearer …`.
         let values =
             values.flat_map(|value| [value, value.split(' ').next_back().unwrap_or(value)]);
-        let mut secrets: Vec<String> = decoded
-            .chain(encoded)
+        let possible = of_query
+            .chain(as_written)
             .chain(user)
-            .chain(values.map(str::to_owned))
-            .chain(of_body)
-            .filter(|secret| secret.chars().count() >= SECRET_CHARS)
-            .collect();
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len())); // One may be a part of another.
-        Self(secrets)
+            .chain(values.map(str::to_owned));
+        let possible = possible.filter(|secret| secret.chars().count() >= SECRET_CHARS);
+        Self(possible.chain(known).collect())
     }
 
     /// How a body begins, as text.
     pub(super) fn excerpt(&self, content_type: &str, body: &[u8]) -> String {
-        let mut text = text(content_type, body).into_owned();
-        for secret in &self.0 {
-            text = text.replace(secret, HIDDEN);
-        }
+        let text = text(content_type, body);
+        let text = hide(&text, self.0.iter().map(String::as_str));
         let printable = |c: char| if c.is_control() { ' ' } else { c };
         text.trim()
             .chars()

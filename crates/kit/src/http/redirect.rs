@@ -57,7 +57,8 @@ impl Hop {
             307 | 308 => false,
             _ => return None,
         };
-        Some(self.towards(headers.get(LOCATION)?, becomes_get))
+        let location = headers.get(LOCATION).ok_or(NotFollowed::Unreadable);
+        Some(location.and_then(|location| self.towards(location, becomes_get)))
     }
 
     fn towards(&self, location: &HeaderValue, becomes_get: bool) -> Result<Hop, NotFollowed> {
@@ -184,6 +185,7 @@ mod tests {
             assert_eq!(follow(&from, 302, to).unwrap().err(), Some(why), "{to}");
         }
         assert!(follow(&from, 304, "/y").is_none());
-        assert!(from.follow(StatusCode::FOUND, &HeaderMap::new()).is_none());
+        let nowhere = from.follow(StatusCode::FOUND, &HeaderMap::new());
+        assert_eq!(nowhere.unwrap().err(), Some(NotFollowed::Unreadable));
     }
 }

@@ -8,6 +8,7 @@ use reqwest::{Method, Url};
 use serde::Serialize;
 
 use super::client::header;
+use super::error::SECRET_CHARS;
 use super::{Asked, Client, HttpError};
 
 /// A question that is being put together. What is wrong with it is said when it is [sent](Self::send).
@@ -22,7 +23,7 @@ pub(super) struct Draft {
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
-    /// What of the body is no text to be shown, should the answer repeat it.
+    /// What is no text to be shown, should the answer repeat it.
     pub(super) secrets: Vec<String>,
     /// Whether it may be asked again although it may have been carried out.
     pub(super) is_repeatable: bool,
@@ -92,8 +93,9 @@ impl Request {
             let mut form = Url::parse("form:").expect("it is a URL");
             form.query_pairs_mut().extend_pairs(fields);
             draft.body = Bytes::copy_from_slice(form.query().unwrap_or_default().as_bytes());
-            let values = fields.iter().map(|(_, value)| (*value).to_owned());
-            draft.secrets = values.collect();
+            let values = fields.iter().map(|(_, value)| *value);
+            let values = values.filter(|value| value.chars().count() >= SECRET_CHARS);
+            draft.secrets = values.map(str::to_owned).collect();
             draft.content_type("application/x-www-form-urlencoded");
             Ok(())
         })
@@ -125,7 +127,7 @@ impl Request {
         })
     }
 
-    /// Says what of the body is not to be repeated in an error.
+    /// Says what is not to be repeated in an error.
     #[cfg(feature = "auth")]
     pub(crate) fn hiding<'a>(self, secrets: impl Iterator<Item = &'a str>) -> Self {
         self.change(|draft| {

@@ -79,6 +79,22 @@ pub struct Streamed {
 }
 
 impl Streamed {
+    /// An answer that has arrived already.
+    pub(super) fn of(response: Response) -> Self {
+        let Response {
+            asked,
+            status,
+            headers,
+            body,
+        } = response;
+        Self {
+            body: Body::of(body, &asked),
+            asked,
+            status,
+            headers,
+        }
+    }
+
     /// The status code.
     #[must_use]
     pub fn status(&self) -> u16 {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::error::Secrets;
@@ -139,23 +139,52 @@ impl<'a> Asking<'a> {
     async fn whole(&self) -> Tried<Response> {
         let answer = self.answered().await?;
         let max_bytes = self.client.settings.max_body_bytes;
+        if answer.is_refusal() {
+            return self.refusal(answer).await;
+        }
         let announced = answer.announced();
         if announced > max_bytes {
             let asked = answer.asked;
             return Err(self.lasting(HttpError::TooLarge { asked, max_bytes }));
         }
-        let response = if answer.is_refusal() {
-            let (head, body) = self.body(answer, u64::MAX)?;
-            head.with(body.read_beginning(REFUSAL_BYTES).await)
-        } else {
-            let (head, body) = self.body(answer, max_bytes)?;
-            let body = body.read_whole(announced).await;
-            head.with(body.map_err(|error| self.broken(error))?)
-        };
+        let (head, body) = self.body(answer, max_bytes);
+        let body = body?.read_whole(announced).await;
+        let response = head.with(body.map_err(|error| self.broken(error))?);
         let hints = self.hints(&response);
         match self.client.settings.judge(&response) {
-            Verdict::Accept => Ok((response, hints)),
-            Verdict::AsUsual if response.status < 400 => Ok((response, hints)),
+            Verdict::Accept | Verdict::AsUsual => Ok((response, hints)),
+            verdict => Err(self.refused(verdict, response, hints)),
+        }
+    }
+
+    /// What an answer with a status of 400 or above comes to. It is a refusal however little of its body can be read, but for a judge
+    /// that accepts it: then that is the answer, and has to be whole.
+    async fn refusal(&self, answer: Answer) -> Tried<Response> {
+        let settings = &self.client.settings;
+        let max_bytes = match settings.judge {
+            Some(_) => settings.max_body_bytes,
+            None => REFUSAL_BYTES as u64,
+        };
+        let (head, body) = self.body(answer, u64::MAX);
+        let mut beginning = Vec::new();
+        let read = match body {
+            Ok(body) => {
+                let reading = body.read_beginning(max_bytes, &mut beginning);
+                let read = timeout(settings.timeouts.total, reading).await;
+                let late = |_| {
+                    Err(HttpError::Late {
+                        asked: head.asked.clone(),
+                    })
+                };
+                read.unwrap_or_else(late)
+                    .map_err(|error| self.broken(error))
+            }
+            Err(undecodable) => Err(undecodable),
+        };
+        let response = head.with(beginning);
+        let hints = self.hints(&response);
+        match settings.judge(&response) {
+            Verdict::Accept => read.map(|()| (response, hints)),
             verdict => Err(self.refused(verdict, response, hints)),
         }
     }
@@ -164,16 +193,11 @@ impl<'a> Asking<'a> {
     async fn begun(&self) -> Tried<Streamed> {
         let answer = self.answered().await?;
         if answer.is_refusal() {
-            let (head, body) = self.body(answer, u64::MAX)?;
-            let reading = body.read_beginning(REFUSAL_BYTES);
-            let total = self.client.settings.timeouts.total;
-            let body = timeout(total, reading).await.unwrap_or_default();
-            let response = head.with(body);
-            let hints = self.hints(&response);
-            let verdict = self.client.settings.judge(&response);
-            return Err(self.refused(verdict, response, hints));
+            let (accepted, hints) = self.refusal(answer).await?;
+            return Ok((Streamed::of(accepted), hints));
         }
-        let (head, body) = self.body(answer, u64::MAX)?;
+        let (head, body) = self.body(answer, u64::MAX);
+        let body = body?;
         let response = head.with(Vec::new());
         let hints = self.hints(&response);
         match self.client.settings.judge(&response) {
@@ -214,7 +238,7 @@ impl<'a> Asking<'a> {
                 Ok(_) => "there were ten redirects before it; ask the source where it is",
                 Err(why) => why.problem(),
             };
-            let to = &answer.headers()[reqwest::header::LOCATION];
+            let to = answer.headers().get(reqwest::header::LOCATION);
             let error = HttpError::redirected(asked, &hop.url, to, problem);
             return Err(Unanswered {
                 hints: Some(Box::new(Hints::of(answer.headers(), Timestamp::now()))),
@@ -231,9 +255,8 @@ impl<'a> Asking<'a> {
             .request(hop.method.clone(), hop.url.clone())
             .headers(hop.headers.clone())
             .body(hop.body.clone());
-        let timeouts = self.client.settings.timeouts;
-        let longest = timeouts.connect.saturating_add(timeouts.first_byte);
-        match timeout(longest, request.send()).await {
+        let first_byte = self.client.settings.timeouts.first_byte;
+        match timeout(first_byte, request.send()).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(self.broken(HttpError::failed(asked.clone(), error))),
             Err(_) => {
@@ -243,24 +266,26 @@ impl<'a> Asking<'a> {
         }
     }
 
-    fn body(&self, answer: Answer, max_bytes: u64) -> Result<(Head, Body), Unanswered> {
+    fn body(&self, answer: Answer, max_bytes: u64) -> (Head, Result<Body, Unanswered>) {
         let Answer { asked, mut answer } = answer;
         let headers = std::mem::take(answer.headers_mut());
+        let status = answer.status();
         let named = headers.get_all(CONTENT_ENCODING);
         let codings = decode::codings(named.iter().map(|value| value.to_str().unwrap_or("?")));
-        let codings = codings.map_err(|error| {
-            let (asked, problem) = (asked.clone(), error.to_string());
-            self.lasting(HttpError::Encoded { asked, problem })
-        })?;
-        let status = answer.status();
         let idle = self.client.settings.timeouts.idle;
-        let body = Body::new(answer, &asked, &codings, idle, max_bytes);
+        let body = match codings {
+            Ok(codings) => Ok(Body::new(answer, &asked, &codings, idle, max_bytes)),
+            Err(error) => {
+                let (asked, problem) = (asked.clone(), error.to_string());
+                Err(self.lasting(HttpError::Encoded { asked, problem }))
+            }
+        };
         let head = Head {
             asked,
             status,
             headers,
         };
-        Ok((head, body))
+        (head, body)
     }
 
     fn hints(&self, response: &Response) -> Hints {
@@ -277,8 +302,9 @@ impl<'a> Asking<'a> {
             asked,
             status,
             headers,
-            body,
+            mut body,
         } = response;
+        body.truncate(REFUSAL_BYTES);
         let failure = match &verdict {
             Verdict::Throttled => Failure::Throttled,
             Verdict::Retry => Failure::Passing,
@@ -317,7 +343,9 @@ impl<'a> Asking<'a> {
     fn secrets(&self) -> Secrets {
         let mut headers = self.first.headers.clone();
         headers.extend(self.authorization());
-        Secrets::of(&self.first.url, &headers, self.draft.secrets.clone())
+        let mut known = self.draft.secrets.clone();
+        known.extend(self.authorization.iter().flat_map(Authorization::secrets));
+        Secrets::of(&self.first.url, &headers, known)
     }
 
     /// Whether a status may pass. A request that may have been carried out is not sent twice unless that does no harm.
@@ -385,6 +413,8 @@ impl<'a> Asking<'a> {
             self.is_anew = true;
             return Ok(());
         }
+        // Whatever else it was, it was no complaint about them: what is taken now may expire before the next try.
+        self.is_anew = false;
         let elapsed = self.since.elapsed();
         let retry_after = tried.hints.as_ref().and_then(|hints| hints.retry_after);
         let retry = &self.client.settings.retry;
@@ -430,11 +460,9 @@ impl Answer {
         self.answer.status().as_u16() >= 400
     }
 
-    /// Bytes that the body will have, as it is sent, if that is said.
+    /// Bytes that the body will have, as it is sent, if that is said: not what a `HEAD` says that it would have.
     fn announced(&self) -> u64 {
-        let length = self.answer.headers().get(CONTENT_LENGTH);
-        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-        length.unwrap_or(0)
+        self.answer.content_length().unwrap_or(0)
     }
 }
 

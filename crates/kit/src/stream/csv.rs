@@ -83,8 +83,9 @@ pub enum Ragged {
 /// # Ok(()) }
 /// ```
 ///
-/// Lines end with LF, CRLF or CR, and the last may have none of them. Blank lines are passed over, as are bytes after a closing
-/// quote taken for a part of the field. A quote that is never closed is an error, with the line where it is opened.
+/// Lines end with LF, CRLF or CR, and the last may have none of them. Blank lines are passed over. What
+/// follows a closing quote is taken for a part of its field. A quote that is never closed is an error, with the line where it is
+/// opened.
 #[derive(Clone, Debug)]
 pub struct Csv {
     delimiter: Option<u8>,

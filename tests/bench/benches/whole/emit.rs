@@ -7,15 +7,12 @@ use staunch_bench::DOCUMENTS_PER_CHECKPOINT;
 use staunch_protocol::Codec;
 
 use crate::Error;
-use crate::measure::{CONNECTOR, FLOOR, Messages, Teller, count_output, to_pipe};
+use crate::measure::{CONNECTOR, FLOOR, Teller};
 use crate::open::{SPEC, in_codec, open};
-use crate::table::{Row, print};
+use crate::program::{Program, run_all};
 
 /// What is emitted: how many documents, of about how many bytes.
 const LOADS: [(u64, u64); 2] = [(1_000_000, 250), (100_000, 2_500)];
-
-/// Messages besides documents and their checkpoints: `Spec`, `Opened`, the first state, and the end of the backfill.
-const OTHER_MESSAGES: u64 = 4;
 
 pub(crate) fn run(rounds: usize) -> Result<(), Error> {
     for (documents, bytes) in LOADS {
@@ -77,23 +74,9 @@ pub(crate) fn run(rounds: usize) -> Result<(), Error> {
                 in_proto(&typed),
             ),
         ];
-        let mut rows = Vec::new();
-        for program in &programs {
-            program.check(documents)?;
-            rows.push(Row::new(program.name, program.floor));
-        }
-        for _ in 0..rounds {
-            for (program, row) in programs.iter().zip(&mut rows) {
-                let mut command = (program.command)();
-                let sample = to_pipe(&mut command, &program.input, program.teller)?.0;
-                row.samples.push(sample);
-            }
-        }
-        print(
-            &format!("Emit {documents} documents of about {bytes} bytes to a pipe (W1)"),
-            documents,
-            &rows,
-        );
+        let messages = documents + documents / DOCUMENTS_PER_CHECKPOINT;
+        let title = format!("Emit {documents} documents of about {bytes} bytes to a pipe (W1)");
+        run_all(&title, &programs, documents, messages, rounds)?;
     }
     Ok(())
 }
@@ -103,73 +86,5 @@ fn write_file(mut command: Command, file: &std::path::Path) -> Result<(), Error>
     match status.success() {
         true => Ok(()),
         false => Err("the floor failed".into()),
-    }
-}
-
-/// What is run, and what it is told.
-struct Program<'a> {
-    name: &'static str,
-    floor: Option<usize>,
-    command: Box<dyn Fn() -> Command + 'a>,
-    input: Vec<u8>,
-    teller: Teller,
-    messages: Messages,
-    /// Messages besides documents and their checkpoints.
-    others: u64,
-}
-
-impl<'a> Program<'a> {
-    fn new(
-        name: &'static str,
-        floor: Option<usize>,
-        command: impl Fn() -> Command + 'a,
-        teller: Teller,
-    ) -> Self {
-        Self {
-            name,
-            floor,
-            command: Box::new(command),
-            input: Vec::new(),
-            teller,
-            messages: Messages::Lines,
-            others: 0,
-        }
-    }
-
-    fn kit(
-        name: &'static str,
-        floor: usize,
-        command: impl Fn() -> Command + 'a,
-        input: Vec<u8>,
-    ) -> Self {
-        let messages = match input.first() {
-            Some(b'{') => Messages::Lines,
-            _ => Messages::Frames,
-        };
-        Self {
-            input,
-            messages,
-            others: OTHER_MESSAGES,
-            ..Self::new(name, Some(floor), command, Teller::Reports)
-        }
-    }
-
-    /// Whether it does the same work as the others.
-    fn check(&self, documents: u64) -> Result<(), Error> {
-        let expected = documents + documents / DOCUMENTS_PER_CHECKPOINT + self.others;
-        let output = count_output(
-            &mut (self.command)(),
-            &self.input,
-            self.teller,
-            self.messages,
-        )?;
-        match output.messages {
-            messages if messages == expected => Ok(()),
-            messages => Err(format!(
-                "{} wrote {messages} messages, not {expected}: it does not do the same work",
-                self.name
-            )
-            .into()),
-        }
     }
 }

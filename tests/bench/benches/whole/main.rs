@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo bench -p staunch-bench                       everything
-//! cargo bench -p staunch-bench -- emit start         some of it: emit, idle, fair, start, land, migrate, webhook
+//! cargo bench -p staunch-bench -- emit start         some of it: emit, rest, idle, fair, start, land, migrate, webhook
 //! cargo bench -p staunch-bench -- spool              only when it is named: it takes 5 GiB of the temporary folder
 //! cargo bench -p staunch-bench -- --rounds 3 land    fewer rounds than five
 //! ```
@@ -18,6 +18,8 @@ mod land;
 mod measure;
 mod migrate;
 mod open;
+mod program;
+mod rest;
 mod spool;
 mod start;
 mod table;
@@ -54,12 +56,11 @@ fn run() -> Result<(), Error> {
                     .ok_or("`--rounds` needs a number")?
                     .parse()?
             }
-            "emit" | "idle" | "fair" | "spool" | "start" | "land" | "migrate" | "webhook" => {
-                wanted.push(argument)
-            }
+            "emit" | "rest" | "idle" | "fair" | "spool" | "start" | "land" | "migrate"
+            | "webhook" => wanted.push(argument),
             _ => {
                 return Err(format!(
-                    "there is no bench `{argument}`; name any of emit, idle, fair, spool, start, land, migrate, webhook"
+                    "there is no bench `{argument}`; name any of emit, rest, idle, fair, spool, start, land, migrate, webhook"
                 )
                 .into());
             }
@@ -74,6 +75,9 @@ fn run() -> Result<(), Error> {
     }
     if is_wanted("emit") {
         emit::run(rounds)?;
+    }
+    if is_wanted("rest") {
+        rest::run(rounds)?;
     }
     if is_wanted("idle") {
         idle::run(rounds)?;

@@ -30,19 +30,15 @@ pub(super) fn detect(
     let mut best = None;
     for delimiter in delimiters {
         let quote = quote.unwrap_or_else(|| Some(detect_quote(sample, whole, delimiter)));
-        let means_else = |one| [quote, syntax.escape, syntax.comment].contains(&Some(one));
-        if means_else(delimiter) {
+        let candidate = Syntax {
+            delimiter,
+            quote,
+            ..syntax
+        };
+        if candidate.check().is_err() {
             continue;
         }
-        let evidence = weigh(
-            sample,
-            whole,
-            Syntax {
-                delimiter,
-                quote,
-                ..syntax
-            },
-        );
+        let evidence = weigh(sample, whole, candidate);
         // An earlier one stays unless this is better.
         if best.is_none_or(|(before, _)| evidence > before) {
             best = Some((evidence, (delimiter, quote)));
@@ -93,8 +89,7 @@ fn weigh(sample: &[u8], whole: bool, syntax: Syntax) -> Evidence {
     // How many rows have how many fields.
     let mut rows: Vec<(usize, usize)> = Vec::new();
     let mut rest = sample;
-    let mut ended = false;
-    // What it does not take is a quote that is not closed, or what is too long: that is for the reader to say.
+    // A quote that is not closed, and what is too long, is for the reader to tell.
     while let Ok((used, step)) = parser.push(rest) {
         rest = &rest[used..];
         match step {
@@ -105,14 +100,10 @@ fn weigh(sample: &[u8], whole: bool, syntax: Syntax) -> Evidence {
                     None => rows.push((fields, 1)),
                 }
             }
+            // The last row of a sample may be cut. If it is the only one it counts all the same.
+            Step::More if rest.is_empty() && !whole && !rows.is_empty() => break,
+            Step::More => {}
             Step::End => break,
-            Step::More if !rest.is_empty() => {}
-            // The last row of a sample may be cut, unless it is all that there is.
-            Step::More if ended || !whole && !rows.is_empty() => break,
-            Step::More => ended = true,
-        }
-        if ended && step == Step::Record {
-            break;
         }
     }
     let total: usize = rows.iter().map(|(_, count)| count).sum();

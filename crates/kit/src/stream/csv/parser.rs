@@ -97,7 +97,8 @@ impl Parser {
             syntax,
             lines: Lines::default(),
             place: Place::Between,
-            text: vec![0; 1 << 10],
+            // One more than allowed, to see that it is too much.
+            text: vec![0; (1 << 10).min(syntax.record_bytes.saturating_add(1))],
             text_len: 0,
             ends: vec![0; 32],
             ends_len: 0,
@@ -129,12 +130,13 @@ impl Parser {
         let at_end = input.is_empty();
         let input = if at_end { b"\n" } else { input };
         loop {
+            let most = self.text.len().min(self.field_end());
             let (result, read, written, ended) = self.core.read_record(
                 &input[used..],
-                &mut self.text[self.text_len..],
+                &mut self.text[self.text_len..most],
                 &mut self.ends[self.ends_len..],
             );
-            if at_end && written > 0 {
+            if at_end && (written > 0 || result == ReadRecordResult::InputEmpty) {
                 return Err(self.unclosed_quote());
             }
             if !at_end {
@@ -150,11 +152,15 @@ impl Parser {
                 }
                 ReadRecordResult::OutputFull => {
                     self.check_open_field()?;
-                    self.grow_text()?;
+                    if self.text_len == self.text.len() {
+                        self.grow_text()?;
+                    }
                 }
                 ReadRecordResult::OutputEndsFull => self.grow_ends()?,
                 ReadRecordResult::Record => {
-                    self.check_record()?;
+                    if self.ends_len > FIELDS_MAX {
+                        return Err(self.many_fields());
+                    }
                     self.place = Place::Whole;
                     return Ok((if at_end { 0 } else { used }, Step::Record));
                 }
@@ -219,57 +225,42 @@ impl Parser {
         line
     }
 
+    /// Where the open field must have ended, and one byte, to see that it is too long. Stopping there, and not where a chunk ends,
+    /// makes the error the same whatever the chunks.
+    fn field_end(&self) -> usize {
+        let start = self.field_start(self.ends_len);
+        start
+            .saturating_add(self.syntax.field_bytes)
+            .saturating_add(1)
+    }
+
     fn check_open_field(&mut self) -> Result<(), CsvError> {
-        let limit = self.syntax.field_bytes;
-        if self.text_len - self.field_start(self.ends_len) <= limit {
+        if self.text_len < self.field_end() {
             Ok(())
         } else if self.is_quoted() {
             Err(self.unclosed_quote())
         } else {
-            Err(self.long_field(self.ends_len))
+            Err(CsvError::LongField {
+                line: self.field_line(self.ends_len),
+                limit: self.syntax.field_bytes,
+            })
         }
-    }
-
-    fn long_field(&self, index: usize) -> CsvError {
-        CsvError::LongField {
-            line: self.field_line(index),
-            limit: self.syntax.field_bytes,
-        }
-    }
-
-    /// The bounds once more, for what became whole within one chunk.
-    fn check_record(&self) -> Result<(), CsvError> {
-        if self.text_len > self.syntax.field_bytes {
-            for index in 0..self.ends_len {
-                if self.ends[index] - self.field_start(index) > self.syntax.field_bytes {
-                    return Err(self.long_field(index));
-                }
-            }
-        }
-        if self.text_len > self.syntax.record_bytes {
-            return Err(self.long_record());
-        }
-        if self.ends_len > FIELDS_MAX {
-            return Err(self.many_fields());
-        }
-        Ok(())
     }
 
     fn grow_text(&mut self) -> Result<(), CsvError> {
         if self.text_len > self.syntax.record_bytes {
-            return Err(self.long_record());
+            return Err(if self.is_quoted() {
+                self.unclosed_quote()
+            } else {
+                CsvError::LongRecord {
+                    line: self.record_line,
+                    limit: self.syntax.record_bytes,
+                }
+            });
         }
-        // One more than allowed, to see that it is too much.
         let most = self.syntax.record_bytes.saturating_add(1);
         self.text.resize((self.text.len() * 2).min(most), 0);
         Ok(())
-    }
-
-    fn long_record(&self) -> CsvError {
-        CsvError::LongRecord {
-            line: self.record_line,
-            limit: self.syntax.record_bytes,
-        }
     }
 
     fn grow_ends(&mut self) -> Result<(), CsvError> {

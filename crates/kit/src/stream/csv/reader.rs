@@ -119,7 +119,6 @@ impl<R: AsyncBufRead + Unpin> CsvReader<R> {
             field_bytes: self.options.field_bytes,
             record_bytes: self.options.record_bytes,
         };
-        // What is given is looked at first: a contradiction must not wait for a sample.
         (syntax.delimiter, syntax.quote) = match (delimiter, quote) {
             (Some(delimiter), Some(quote)) => {
                 // Also what is given needs the first bytes, which say the encoding.

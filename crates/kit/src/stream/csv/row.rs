@@ -99,7 +99,7 @@ impl<'r> CsvRow<'r> {
                 Some(key) => out.extend_from_slice(key),
                 None => out.extend_from_slice(&key(&self.columns.surplus(position))),
             }
-            serde_json::to_writer(&mut *out, field).expect("a string is JSON");
+            write_string(out, field);
         }
         out.push(b'}');
     }
@@ -121,6 +121,22 @@ impl<'r> CsvRow<'r> {
             Some(name) => name.into(),
             None => self.columns.surplus(position).into(),
         }
+    }
+}
+
+/// Appends a JSON string. Most fields have nothing to escape, which is seen faster than each byte is looked up.
+fn write_string(out: &mut Vec<u8>, text: &str) {
+    let is_special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    // All bytes are looked at, also after one was found: several at a time, that way.
+    if text
+        .bytes()
+        .fold(false, |found, byte| found | is_special(byte))
+    {
+        serde_json::to_writer(out, text).expect("a string is JSON");
+    } else {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
     }
 }
 

@@ -268,14 +268,18 @@ impl<F: Format> Splitter<F> {
             } else if self.mark == 0 {
                 self.mark = MARK.len();
             } else {
-                return Err(JsonError::Syntax {
-                    problem: "half of a byte order mark",
-                    offset: self.offset + at as u64,
-                    place: self.format.place(),
-                });
+                return Err(self.half_a_mark());
             }
         }
         Ok(at)
+    }
+
+    fn half_a_mark(&self) -> JsonError {
+        JsonError::Syntax {
+            problem: "half of a byte order mark",
+            offset: 0,
+            place: self.format.place(),
+        }
     }
 
     /// The item that the end of the input is the end of.
@@ -284,6 +288,9 @@ impl<F: Format> Splitter<F> {
             Progress::Failed => return Err(JsonError::Failed),
             Progress::Ended => return Ok(None),
             Progress::Reading => self.progress = Progress::Failed,
+        }
+        if (1..MARK.len()).contains(&self.mark) {
+            return Err(self.half_a_mark());
         }
         self.drop_carried();
         let is_item = self.format.end(!self.carry.is_empty(), self.offset)?;

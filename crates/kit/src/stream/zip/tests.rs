@@ -45,6 +45,13 @@ async fn read(bytes: &[u8]) -> Result<Found, ZipError> {
     whole
 }
 
+#[test]
+fn reading_may_move_to_another_thread() {
+    fn is_send(_: &impl Send) {}
+    let limits = ArchiveLimits::default();
+    is_send(&read_chunks(b"", 1, limits));
+}
+
 /// Contents with what looks like headers in them.
 fn contents() -> Vec<(String, Vec<u8>)> {
     let tricky = b"PK\x03\x04PK\x07\x08PK\x01\x02PK\x05\x06 \0\0".repeat(4);

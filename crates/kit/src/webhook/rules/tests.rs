@@ -202,26 +202,29 @@ fn rules_that_conflict_are_refused_with_both_named_and_what_overlaps() {
         texts.join("\n")
     };
     let path = || Rule::path("/hook");
-    insta::assert_snapshot!(
-                            [
-                                told(path(), Rule::path("/hook/")),
-                                told(Rule::path("/a/{x}"), Rule::path("/{y}/b")),
-                                told(path().header("x-a", "hunter2"), path().header_present("X-B")),
-                                told(path().body("/a/b", 1), path().body("/c", "hunter2").body_present("/a")),
-                                told(
-                                    path().header("x", "1").body_present("/a"),
-                                    path().header("X", "1").body_present("/b"),
-                                ),
-                            ]
-                            .join("\n"),
-                            @r"
-the rules of `first` and `second` conflict: both take `POST /hook`, and neither is more specific; bind one of them only, or have one ask for something more
-the rules of `first` and `second` conflict: both take `POST /a/b`, and neither is more specific; have one of them ask for all that the other does, or for a value that the other excludes
-the rules of `first` and `second` conflict: both take `POST /hook` with header `x-a` and header `x-b`, and neither is more specific; have one of them ask for all that the other does, or for a value that the other excludes
-the rules of `first` and `second` conflict: both take `POST /hook` with member `/a/b` and member `/c`, and neither is more specific; have one of them ask for all that the other does, or for a value that the other excludes
-the rules of `first` and `second` conflict: both take `POST /hook` with header `x` and member `/a` and member `/b`, and neither is more specific; have one of them ask for all that the other does, or for a value that the other excludes
-"
-                        );
+    let all = [
+        told(path(), Rule::path("/hook/")),
+        told(Rule::path("/a/{x}"), Rule::path("/{y}/b")),
+        told(
+            path().header("x-a", "hunter2"),
+            path().header_present("X-B"),
+        ),
+        told(
+            path().body("/a/b", 1),
+            path().body("/c", "hunter2").body_present("/a"),
+        ),
+        told(
+            path().header("x", "1").body_present("/a"),
+            path().header("X", "1").body_present("/b"),
+        ),
+    ];
+    insta::assert_snapshot!(all.join("\n"), @r"
+    the rules of `first` and `second` conflict: both take `POST /hook`, and neither is more specific; bind one of them only, or have one ask for something more
+    the rules of `first` and `second` conflict: both take `POST /a/b`, and neither is more specific; have one of them ask for all that the other does, or for a value that the other excludes
+    the rules of `first` and `second` conflict: both take `POST /hook` with header `x-a` and header `x-b`, and neither is more specific; have one of them ask for all that the other does, or for a value that the other excludes
+    the rules of `first` and `second` conflict: both take `POST /hook` with member `/a/b` and member `/c`, and neither is more specific; have one of them ask for all that the other does, or for a value that the other excludes
+    the rules of `first` and `second` conflict: both take `POST /hook` with header `x` and member `/a` and member `/b`, and neither is more specific; have one of them ask for all that the other does, or for a value that the other excludes
+    ");
 }
 
 #[test]

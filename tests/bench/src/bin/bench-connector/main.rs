@@ -1,7 +1,8 @@
-//! A connector of the kit that has its documents in memory, or none at all.
+//! A connector of the kit that has its documents in memory, asks a server for them, or has none at all.
 #![forbid(unsafe_code)]
 
 mod fair;
+mod rest;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -53,6 +54,15 @@ enum Config {
         /// For how long.
         seconds: u64,
     },
+    /// Documents of a server, page by page.
+    Rest {
+        /// Where it is.
+        url: String,
+        /// What becomes of a page.
+        how: rest::How,
+        /// Whether the pace is found out.
+        is_limited: bool,
+    },
     /// Documents that are bytes already, and a single checkpoint.
     Spool {
         /// How many.
@@ -86,6 +96,16 @@ impl Connector for FromMemory {
             Config::Fair {
                 subtasks, seconds, ..
             } => Ok(vec![fair::resource(subtasks, seconds)?]),
+            Config::Rest {
+                ref url,
+                how,
+                is_limited,
+            } => {
+                let client = rest::client(url, is_limited);
+                Ok(vec![documents_resource()?.backfill(
+                    move |page, _, emit| rest::capture(client.clone(), how, page, emit),
+                )])
+            }
             Config::Spool { documents, bytes } => {
                 let ready = Arc::new(document::ready(Size::from_bytes(bytes)?));
                 Ok(vec![documents_resource()?.backfill(move |_, _, emit| {

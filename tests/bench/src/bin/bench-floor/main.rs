@@ -6,10 +6,16 @@
 //! bench-floor land-copy DOCUMENTS BYTES    as `copy`, into a file: the next documents are written while one sync runs
 //! bench-floor land-typed DOCUMENTS BYTES   as `typed`, likewise
 //! bench-floor spool DOCUMENTS BYTES        as `copy`, but all into a file without a name first
+//! bench-floor rest-serve                   pages over HTTP, on the port that it says
+//! bench-floor rest-fetch PORT              asks for all of them, and throws them away
+//! bench-floor rest-raw PORT                likewise, and cuts documents out of them, to standard output
+//! bench-floor rest-typed PORT              likewise, and reads and writes them as records
 //! bench-floor idle                         the answer to `Open`, and a task for each binding
 //! bench-floor spec                         an answer, whatever is asked
 //! ```
 #![forbid(unsafe_code)]
+
+mod rest;
 
 use std::fs::File;
 use std::io::{self, BufRead, Write};
@@ -29,6 +35,8 @@ fn main() -> ExitCode {
     let outcome = match arguments[..] {
         ["spec"] => spec(),
         ["idle"] => idle(),
+        ["rest-serve"] => rest::serve(),
+        [mode, port] => rest::fetch(mode, port),
         [mode, documents, bytes] => emit(mode, documents, bytes),
         _ => Err(io::Error::other(
             "it is not said what to do; see the source",
