@@ -15,6 +15,7 @@
 //!
 //! - `http`, off by default: a client for a migration that must ask its source, in the module `http`; and what needs one besides:
 //!   `Connector::update_config`, `Connector::rotate_tokens` and the module `auth`. It compiles a C library for TLS.
+//! - `webhook`, off by default: captures that listen, in the module `webhook`. It compiles a C library for cryptography.
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout)]
 

@@ -42,7 +42,15 @@ pub(super) struct Form {
 }
 
 impl Form {
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+    /// Of a body that is refused already for what its head says, nothing need be read.
+    pub(super) fn of(
+        headers: &HeaderMap,
+        body: &Incoming,
+        max_bytes: u64,
+    ) -> Result<Self, Refusal> {
+        if body.size_hint().lower() > max_bytes {
+            return Err(Refusal::TooLarge(max_bytes));
+        }
         let values = headers.get_all(CONTENT_ENCODING).into_iter();
         let values: Result<Vec<&str>, _> = values.map(|value| value.to_str()).collect();
         let Ok(values) = values else {
@@ -86,9 +94,6 @@ async fn receive(
 ) -> Result<Bytes, Refusal> {
     let max = limits.max_body_bytes;
     let announced = body.size_hint().lower();
-    if announced > max {
-        return Err(Refusal::TooLarge(max));
-    }
     let began = Instant::now();
     let mut received = Received::default();
     loop {

@@ -84,7 +84,7 @@ async fn post(
         return Err(Refusal::Stopping);
     }
     let mut shares = state.shares()?;
-    let form = Form::of(&request.headers)?;
+    let form = Form::of(&request.headers, body, state.limits.max_body_bytes)?;
     *is_read = true;
     let (limits, memory) = (&state.limits, &mut shares.memory);
     let body = body::read(body, &form, limits, memory, &state.decoders).await?;

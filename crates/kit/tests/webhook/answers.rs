@@ -253,9 +253,11 @@ fn a_client_that_says_what_it_will_send_is_answered_before_it_does_if_it_is_refu
             "POST {path} HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: {length}\r\n\r\n"
         )
     };
-    let mut client = capture.client();
-    client.send(head("/nobody", 10));
-    assert_eq!(client.answer().status, 404);
+    for (path, length, status) in [("/nobody", 10, 404), ("/orders", 101, 413)] {
+        let mut client = capture.client();
+        client.send(head(path, length));
+        assert_eq!(client.answer().status, status);
+    }
     let mut client = capture.client();
     client.send(head("/orders", 2));
     assert_eq!(client.answer().status, 100);
