@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use async_compression::tokio::bufread::{
     BrotliDecoder, DeflateDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder,
 };
+use async_compression::zstd::DParameter;
 use tokio::io::{AsyncBufRead, AsyncRead, BufReader, ReadBuf};
 
 /// Codings that a body may have one around the other. More are a mistake, or an attack.
@@ -17,6 +18,9 @@ const MAX_CODINGS: usize = 4;
 
 /// Bytes that are decoded at once.
 const BUFFER_BYTES: usize = 64 << 10;
+
+/// Of what zstd decodes, 8 MiB at most are looked back upon: as much as RFC 9659 lets a body ask for. The library would give 128.
+const ZSTD_WINDOW_LOG: u32 = 23;
 
 /// A body that is read as it arrives.
 pub(crate) type Reader = Box<dyn AsyncBufRead + Send + Unpin>;
@@ -156,7 +160,8 @@ impl Decoder {
                 Decoder::Gzip(decoder)
             }
             Coding::Zstd => {
-                let mut decoder = ZstdDecoder::new(reader);
+                let window = [DParameter::window_log_max(ZSTD_WINDOW_LOG)];
+                let mut decoder = ZstdDecoder::with_params(reader, &window);
                 decoder.multiple_members(true);
                 Decoder::Zstd(decoder)
             }

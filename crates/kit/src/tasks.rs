@@ -34,7 +34,7 @@ pub(crate) enum Activity {
     /// It waits for others to begin.
     #[cfg_attr(
         not(feature = "webhook"),
-        expect(dead_code, reason = "only webhooks wait so")
+        allow(dead_code, reason = "only webhooks wait so")
     )]
     Listening,
 }
@@ -62,7 +62,7 @@ pub(crate) enum Strategy {
     Roster,
     #[cfg_attr(
         not(feature = "webhook"),
-        expect(dead_code, reason = "only webhooks are")
+        allow(dead_code, reason = "only webhooks are")
     )]
     Webhook,
 }

@@ -5,7 +5,7 @@ use std::{fmt, io};
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 
 use super::hidden::hide;
 use super::response::{header, json, text};
@@ -216,7 +216,7 @@ impl Refusal {
     ///
     /// # Errors
     /// [`HttpError::Json`], which says where it does not fit, and no value of it.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, HttpError> {
+    pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, HttpError> {
         json(&self.asked, &self.body)
     }
 }

@@ -5,12 +5,14 @@ use std::fmt;
 
 use encoding_rs::{Encoding, UTF_8};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::{Asked, Body, HttpError};
 use crate::config;
 
-/// An answer, whole as far as HTTP can tell: where neither a length nor chunks end it, its format must.
+/// An answer, whole as far as can be told: where neither a length nor chunks end it, it is JSON to its end, or of another format, which
+/// must tell.
 pub struct Response {
     pub(super) asked: Asked,
     pub(super) status: u16,
@@ -37,6 +39,18 @@ impl Response {
         &self.body
     }
 
+    /// Whether the body says that it is JSON, and ends in the middle of it.
+    pub(super) fn is_json_cut_short(&self) -> bool {
+        let content_type = self.header(CONTENT_TYPE.as_str()).unwrap_or_default();
+        let kind = content_type.split(';').next().unwrap_or_default();
+        let kind = kind.trim().to_ascii_lowercase();
+        if kind != "application/json" && !kind.ends_with("+json") {
+            return false;
+        }
+        let read = serde_json::from_slice::<IgnoredAny>(without_mark(&self.body));
+        read.is_err_and(|error| error.is_eof()) // Anything else is for whoever reads it.
+    }
+
     /// The body, decoded, to keep.
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
@@ -50,11 +64,26 @@ impl Response {
         text(content_type.unwrap_or_default(), &self.body)
     }
 
-    /// The body, read as JSON.
+    /// The body, read as JSON. What it is read as may borrow from it.
+    ///
+    /// ```
+    /// # fn read(answer: &staunch::http::Response) -> Result<(), staunch::http::HttpError> {
+    /// use serde_json::value::RawValue;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Page<'a> {
+    ///     #[serde(borrow)]
+    ///     orders: Vec<&'a RawValue>, // As they came, for `emit.raw(order.get())`.
+    /// }
+    /// let page: Page = answer.json()?;
+    /// # let _ = page.orders;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`HttpError::Json`], which says where it does not fit, and no value of it.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, HttpError> {
+    pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, HttpError> {
         json(&self.asked, &self.body)
     }
 }
@@ -142,12 +171,17 @@ pub(super) fn text<'a>(content_type: &str, bytes: &'a [u8]) -> Cow<'a, str> {
     text
 }
 
-pub(super) fn json<T: DeserializeOwned>(asked: &Asked, body: &[u8]) -> Result<T, HttpError> {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+pub(super) fn json<'a, T: Deserialize<'a>>(asked: &Asked, body: &'a [u8]) -> Result<T, HttpError> {
+    let body = without_mark(body);
     serde_json::from_slice(body).map_err(|error| HttpError::Json {
         asked: asked.clone(),
         problem: config::without_values(&error),
     })
+}
+
+/// Without a byte order mark, which JSON may have before it.
+fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
 #[cfg(test)]

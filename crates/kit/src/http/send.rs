@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::StatusCode;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING};
+use reqwest::{StatusCode, Version};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::error::Secrets;
@@ -147,9 +147,15 @@ impl<'a> Asking<'a> {
             let asked = answer.asked;
             return Err(self.lasting(HttpError::TooLarge { asked, max_bytes }));
         }
+        let has_end = answer.has_end();
         let (head, body) = self.body(answer, max_bytes);
         let body = body?.read_whole(announced).await;
         let response = head.with(body.map_err(|error| self.broken(error))?);
+        if !has_end && response.is_json_cut_short() {
+            let asked = response.asked;
+            let source = "the body ends in the middle of its JSON".into();
+            return Err(self.broken(HttpError::Broken { asked, source }));
+        }
         let hints = self.hints(&response);
         match self.client.settings.judge(&response) {
             Verdict::Accept | Verdict::AsUsual => Ok((response, hints)),
@@ -458,6 +464,13 @@ struct Answer {
 impl Answer {
     fn is_refusal(&self) -> bool {
         self.answer.status().as_u16() >= 400
+    }
+
+    /// Whether it is said where the body ends, in whatever way. Otherwise it ends with its connection, wherever that is.
+    fn has_end(&self) -> bool {
+        self.answer.content_length().is_some()
+            || self.answer.version() > Version::HTTP_11
+            || self.answer.headers().contains_key(TRANSFER_ENCODING)
     }
 
     /// Bytes that the body will have, as it is sent, if that is said: not what a `HEAD` says that it would have.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::refusal::Refusal;
@@ -40,10 +40,14 @@ fn not_json(error: &serde_json::Error, line: usize, column: usize) -> Refusal {
     ))
 }
 
-/// Sees that a part of `body` can be read: no number beyond what a double holds, no half of a surrogate pair, and no more than 127
-/// levels of nesting. The syntax alone, by which the part was cut out, allows all of these.
+/// Levels of objects and arrays that a document may have. Readers mostly give up at 128, and there is a message around it.
+const MAX_LEVELS: u8 = 100;
+
+/// Sees that a part of `body` can be read: no number beyond what a double holds, no half of a surrogate pair, not too many levels. The
+/// syntax alone, by which the part was cut out, allows all of these.
 pub(super) fn check(body: &[u8], part: &RawValue) -> Result<(), Refusal> {
-    let Err(error) = serde_json::from_str::<Readable>(part.get()) else {
+    let mut deserializer = serde_json::Deserializer::from_str(part.get());
+    let Err(error) = Readable(MAX_LEVELS).deserialize(&mut deserializer) else {
         return Ok(());
     };
     let start = part.get().as_ptr().addr() - body.as_ptr().addr();
@@ -59,54 +63,71 @@ pub(super) fn check(body: &[u8], part: &RawValue) -> Result<(), Refusal> {
     Err(not_json(&error, lines + error.line(), column))
 }
 
-/// Any JSON value, of which nothing is kept.
-struct Readable;
+/// Any JSON value of so many levels, of which nothing is kept.
+#[derive(Clone, Copy)]
+struct Readable(u8);
 
-impl<'de> Deserialize<'de> for Readable {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Readable)
+impl Readable {
+    fn inside<E: Error>(self) -> Result<Self, E> {
+        let levels = self.0.checked_sub(1);
+        let levels = levels.ok_or_else(|| {
+            E::custom(format_args!(
+                "more than {MAX_LEVELS} levels of objects and arrays"
+            ))
+        });
+        Ok(Self(levels?))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Readable {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Readable {
-    type Value = Readable;
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Readable, E> {
-        Ok(Readable)
+    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Readable, E> {
-        Ok(Readable)
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_u64<E: Error>(self, _: u64) -> Result<Readable, E> {
-        Ok(Readable)
+    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Readable, E> {
-        Ok(Readable)
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_str<E: Error>(self, _: &str) -> Result<Readable, E> {
-        Ok(Readable)
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Readable, E> {
-        Ok(Readable)
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Readable, A::Error> {
-        while elements.next_element::<Readable>()?.is_some() {}
-        Ok(Readable)
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        let inside = self.inside()?;
+        while elements.next_element_seed(inside)?.is_some() {}
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Readable, A::Error> {
-        while members.next_entry::<Readable, Readable>()?.is_some() {}
-        Ok(Readable)
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let inside = self.inside()?;
+        while members.next_entry_seed(inside, inside)?.is_some() {}
+        Ok(())
     }
 }
 
@@ -140,8 +161,14 @@ mod tests {
             };
             assert!(problem.contains(expected), "{problem}");
         }
-        let deep = format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
-        let cut: &RawValue = serde_json::from_str(&deep).unwrap();
-        assert!(check(deep.as_bytes(), cut).is_err());
+    }
+
+    #[test]
+    fn a_document_has_a_hundred_levels_at_most() {
+        for (levels, is_readable) in [(99, true), (100, false), (200, false)] {
+            let text = format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
+            let cut: &RawValue = serde_json::from_str(&text).unwrap();
+            assert_eq!(check(text.as_bytes(), cut).is_ok(), is_readable, "{levels}");
+        }
     }
 }

@@ -3,6 +3,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+/// More connections or requests than a process could have.
+const MOST: usize = 1 << 20;
+
+/// No capture runs for longer.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Where a capture listens, and how much it bears.
 ///
 /// By default on port 8080 of all interfaces, without TLS: the gateway in front of a connector ends that. HTTP/1.1 and HTTP/2 are spoken on the same port.
@@ -71,13 +77,13 @@ impl Listener {
 impl Listener {
     /// Connections at once, 2,048 by default. Others wait in the system's queue until one of these ends.
     pub fn max_connections(mut self, connections: usize) -> Self {
-        self.max_connections = connections.max(1);
+        self.max_connections = connections.clamp(1, MOST);
         self
     }
 
     /// Requests that are read or wait for their acknowledgement, 4,096 by default. Others are refused with 503.
     pub fn max_requests(mut self, requests: usize) -> Self {
-        self.max_requests = requests.max(1);
+        self.max_requests = requests.clamp(1, MOST);
         self
     }
 
@@ -113,13 +119,13 @@ impl Listener {
 impl Listener {
     /// How long a connection may take to send the head of its next request, 30 seconds by default. Then it is closed.
     pub fn head_timeout(mut self, time: Duration) -> Self {
-        self.head_timeout = time;
+        self.head_timeout = time.min(LONGEST);
         self
     }
 
     /// How long a body may stand still, 30 seconds by default. Then the request is refused with 408.
     pub fn body_timeout(mut self, time: Duration) -> Self {
-        self.body_timeout = time;
+        self.body_timeout = time.min(LONGEST);
         self
     }
 
@@ -133,13 +139,13 @@ impl Listener {
     /// How long a request waits for its acknowledgement, five minutes by default. Then it is answered with 503, and its documents may be captured all the
     /// same.
     pub fn acknowledgement_timeout(mut self, time: Duration) -> Self {
-        self.acknowledgement_timeout = time;
+        self.acknowledgement_timeout = time.min(LONGEST);
         self
     }
 
     /// How long requests that were accepted have to get their acknowledgement once the capture is to stop, a minute by default.
     pub fn stop_timeout(mut self, time: Duration) -> Self {
-        self.stop_timeout = time;
+        self.stop_timeout = time.min(LONGEST);
         self
     }
 }

@@ -123,6 +123,11 @@ impl Pool {
                     if more == 0 {
                         return Err(TaskError::Closed);
                     }
+                    // Those that are ready now, too: a checkpoint costs much more than a document.
+                    tokio::task::yield_now().await;
+                    while received.len() < BATCH_REQUESTS && let Ok(accepted) = self.queue.try_recv() {
+                        received.push(accepted);
+                    }
                     self.waiting.extend(received.drain(..));
                 }
             }

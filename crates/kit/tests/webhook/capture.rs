@@ -196,6 +196,16 @@ impl Capture {
         send_acknowledge(&self.input, checkpoints, Acknowledge::AtOnce);
     }
 
+    /// Waits until it takes no further requests.
+    pub(crate) fn is_stopping(&self) {
+        self.eventually("it stops", || {
+            let logs = self.logs.lock().unwrap();
+            let stopping = "no further requests are accepted";
+            logs.iter()
+                .any(|record| record.to_string().contains(stopping))
+        });
+    }
+
     /// Ends the input.
     pub(crate) fn close(&self) {
         *self.input.lock().unwrap() = None;

@@ -50,6 +50,21 @@ fn every_coding_that_is_named_is_undone_also_one_around_the_other() {
 }
 
 #[test]
+fn a_zstd_body_that_asks_for_more_memory_than_a_body_may_is_refused() {
+    let capture = Capture::start(json!({}), Acknowledge::AtOnce);
+    let header = "content-encoding: zstd\r\n";
+    // A frame whose window is of 64 MiB, and an empty last block.
+    let frame = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 16 << 3, 0x01, 0x00, 0x00];
+    assert_eq!(
+        capture.client().post_with("/orders", header, &frame).status,
+        400
+    );
+    let frame = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 13 << 3, 0x01, 0x00, 0x00];
+    let answer = capture.client().post_with("/orders", header, &frame);
+    assert!(answer.error().contains("empty"), "one of 8 MiB is read");
+}
+
+#[test]
 fn unknown_codings_broken_bodies_and_bombs_are_refused() {
     let capture = Capture::start(json!({"max_body_bytes": 1 << 20}), Acknowledge::AtOnce);
     let mut client = capture.client();

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo bench -p staunch-bench                       everything
-//! cargo bench -p staunch-bench -- emit start         some of it: emit, rest, idle, fair, start, land, migrate
+//! cargo bench -p staunch-bench -- emit start         some of it: emit, rest, idle, fair, start, land, migrate, webhook
 //! cargo bench -p staunch-bench -- spool              only when it is named: it takes 5 GiB of the temporary folder
 //! cargo bench -p staunch-bench -- --rounds 3 land    fewer rounds than five
 //! ```
@@ -23,6 +23,7 @@ mod rest;
 mod spool;
 mod start;
 mod table;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -55,12 +56,11 @@ fn run() -> Result<(), Error> {
                     .ok_or("`--rounds` needs a number")?
                     .parse()?
             }
-            "emit" | "rest" | "idle" | "fair" | "spool" | "start" | "land" | "migrate" => {
-                wanted.push(argument)
-            }
+            "emit" | "rest" | "idle" | "fair" | "spool" | "start" | "land" | "migrate"
+            | "webhook" => wanted.push(argument),
             _ => {
                 return Err(format!(
-                    "there is no bench `{argument}`; name any of emit, rest, idle, fair, spool, start, land, migrate"
+                    "there is no bench `{argument}`; name any of emit, rest, idle, fair, spool, start, land, migrate, webhook"
                 )
                 .into());
             }
@@ -93,6 +93,9 @@ fn run() -> Result<(), Error> {
     }
     if is_wanted("migrate") {
         migrate::run(rounds)?;
+    }
+    if is_wanted("webhook") {
+        webhook::run(rounds)?;
     }
     Ok(())
 }

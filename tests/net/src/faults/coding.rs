@@ -1,5 +1,6 @@
 //! Bodies in content codings.
 
+use async_compression::Level;
 use async_compression::tokio::bufread::{
     BrotliEncoder, DeflateEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder,
 };
@@ -50,7 +51,7 @@ pub fn encoded(bytes: &[u8], coding: Coding) -> Vec<u8> {
         Coding::Gzip => read(GzipEncoder::new(bytes)),
         Coding::Deflate => read(ZlibEncoder::new(bytes)),
         Coding::RawDeflate => read(DeflateEncoder::new(bytes)),
-        Coding::Brotli => read(BrotliEncoder::new(bytes)),
+        Coding::Brotli => read(BrotliEncoder::with_quality(bytes, Level::Fastest)),
         Coding::Zstd => read(ZstdEncoder::new(bytes)),
     }
 }

@@ -48,8 +48,8 @@ impl Spoiler {
         }
         match random.below(100) {
             // These take their time, so they are rare.
-            0 if random.happens(20) => answer.fault(Fault::Silence(2 * self.patience)),
-            1 if random.happens(20) => answer.fault(Fault::SilenceInBody(2 * self.patience)),
+            0 if random.happens(10) => answer.fault(Fault::Silence(2 * self.patience)),
+            1 if random.happens(10) => answer.fault(Fault::SilenceInBody(2 * self.patience)),
             0..30 => refusal(&mut random, asked),
             30..60 => in_coding(&mut random, answer),
             _ => answer.fault(*random.one_of(&FAULTS)),
@@ -71,7 +71,7 @@ const FAULTS: [Fault; 18] = [
     Fault::Chunks,
     Fault::UntilClosed,
     Fault::Garbage,
-    Fault::LargeHead(600_000),
+    Fault::LargeHead(450_000),
     Fault::Drip(40, Duration::from_millis(1)),
     Fault::DripHead(40, Duration::from_millis(1)),
     Fault::CloseAfter,

@@ -120,6 +120,48 @@ async fn a_length_that_is_too_short_cuts_a_body_and_spoils_no_other() {
 }
 
 #[tokio::test]
+async fn json_that_ends_with_its_connection_is_seen_to_be_cut() {
+    let of_kind = |body: &str, kind: &str| {
+        let answer = Answer::new(200, body).fault(Fault::UntilClosed);
+        answer.header("content-type", kind)
+    };
+    let text = r#"{"records":[1,2,3]}"#;
+    for kind in [
+        "application/json",
+        "Application/JSON; charset=utf-8",
+        "application/hal+json",
+    ] {
+        let server = serve([
+            of_kind(&text[..9], kind),
+            of_kind("", kind),
+            of_kind(text, kind),
+        ])
+        .await;
+        let answer = patient(&server).get("").send().await.unwrap();
+        assert_eq!(
+            (answer.text(), server.log().len()),
+            (text.into(), 3),
+            "{kind}"
+        );
+    }
+    // What nobody can tell, and what is no matter of the end.
+    for (body, kind) in [(&text[..9], "text/plain"), ("nonsense", "application/json")] {
+        let server = serve([of_kind(body, kind)]).await;
+        let answer = patient(&server).get("").send().await.unwrap();
+        assert_eq!(answer.text(), body);
+    }
+    // Where the end is said, it is as it is.
+    for fault in [Fault::None, Fault::Chunks] {
+        let server = serve([of_kind(&text[..9], "application/json").fault(fault)]).await;
+        let answer = patient(&server).get("").send().await.unwrap();
+        assert!(
+            matches!(answer.json::<Value>(), Err(HttpError::Json { .. })),
+            "{fault:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_body_may_have_its_bound_and_not_a_byte_more() {
     for fault in [Fault::None, Fault::Chunks, Fault::UntilClosed] {
         let server = serve([Answer::new(200, vec![b'x'; 100_000]).fault(fault)]).await;

@@ -21,7 +21,7 @@ const PAGES: u64 = 640;
 const PAGE_RECORDS: u64 = 5;
 
 /// Longer than a busy machine makes anybody wait.
-const WAIT: Duration = Duration::from_secs(3);
+const WAIT: Duration = Duration::from_secs(5);
 
 /// Requests after which a token expires.
 const TOKEN_REQUESTS: u64 = 700;
