@@ -41,7 +41,7 @@ fn the_corpus_has_requests_that_bear_each_signature() {
 
 /// Not in each run of the tests: `cargo test --test posted_corpus -- --ignored`, where there is no fuzzer.
 #[test]
-#[ignore = "takes minutes"]
+#[ignore = "takes half a minute"]
 fn inputs_made_of_the_corpus_by_chance_do_what_their_target_asks() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
     let mut seed = 0x9e37_79b9_7f4a_7c15_u64;

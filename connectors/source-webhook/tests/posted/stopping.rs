@@ -28,12 +28,17 @@ fn what_was_accepted_is_answered_before_it_ends_and_what_comes_later_is_refused(
         *capture.holds.lock().unwrap() == Some(1)
     });
     capture.signal("-TERM");
-    eventually("it takes no more", || {
-        match client::send(port, "POST", "/orders", &[], r#"{"n":2}"#) {
-            Ok(answer) => answer.status == 503 && answer.headers.contains("retry-after:"),
-            Err(_) => true, // It does not listen any more.
-        }
+    // One that came before it had noticed would be accepted, too.
+    eventually("it is stopping", || {
+        capture
+            .logged()
+            .contains("no further requests are accepted")
     });
+    // An error says that it does not listen any more.
+    if let Ok(answer) = client::send(port, "POST", "/orders", &[], r#"{"n":2}"#) {
+        assert_eq!(answer.status, 503);
+        assert!(answer.headers.contains("retry-after:"));
+    }
     assert!(
         !accepted.is_finished(),
         "200 comes after the acknowledgement"
