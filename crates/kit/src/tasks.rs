@@ -32,10 +32,6 @@ pub(crate) enum Activity {
     Writer,
     Acknowledgement,
     /// It waits for others to begin.
-    #[cfg_attr(
-        not(feature = "webhook"),
-        expect(dead_code, reason = "only webhooks wait so")
-    )]
     Listening,
 }
 
@@ -60,10 +56,6 @@ pub(crate) enum Strategy {
     Backfill,
     Snapshot,
     Roster,
-    #[cfg_attr(
-        not(feature = "webhook"),
-        expect(dead_code, reason = "only webhooks are")
-    )]
     Webhook,
 }
 
