@@ -64,6 +64,7 @@ pub use buffered::{Buffered, buffered};
 pub use capture::{
     Associated, BoxError, Changes, FetchResult, Opening, Pages, Roster, Rows, Subtask, TaskError,
 };
+pub use clock::{SimulatedTime, now};
 #[cfg(feature = "http")]
 pub use config_update::{ConfigUpdate, Rotating};
 pub use connector::Connector;
@@ -73,7 +74,7 @@ pub use log::silence;
 pub use migrate::{Migrating, Migration, SourceNeeded};
 pub use requests::RequestError;
 pub use resource::Resource;
-pub use serve::{ServeError, main, serve};
+pub use serve::{ServeError, main, serve, serve_messages};
 pub use staunch_protocol::oauth2::OAuth2;
 pub use staunch_state as state;
 pub use staunch_state::{Cursor, Page};

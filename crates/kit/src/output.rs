@@ -24,6 +24,18 @@ pub(crate) struct Sequence {
     pub(crate) written: oneshot::Sender<()>,
 }
 
+impl Sequence {
+    /// Expects its acknowledgement, before its bytes leave: it may come back faster than the writer gets on.
+    fn expect(&mut self, acknowledgements: &Mutex<Acknowledgements>) {
+        if let Some(waiter) = self.checkpoint.take() {
+            let acknowledgements = acknowledgements.lock();
+            acknowledgements
+                .unwrap_or_else(PoisonError::into_inner)
+                .expect(waiter);
+        }
+    }
+}
+
 /// Starts the writer. It ends when every sender is gone, or when nobody reads any more.
 pub(crate) fn start(
     mut out: Box<dyn Write + Send>,
@@ -32,13 +44,7 @@ pub(crate) fn start(
     let (sender, mut queue) = mpsc::channel::<Sequence>(QUEUED_SEQUENCES);
     let writer = move || {
         while let Some(mut sequence) = queue.blocking_recv() {
-            if let Some(waiter) = sequence.checkpoint {
-                // Before the bytes leave: an acknowledgement may come back faster than this thread gets on.
-                let mut acknowledgements = acknowledgements
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                acknowledgements.expect(waiter);
-            }
+            sequence.expect(&acknowledgements);
             sequence.messages.write_to(&mut *out)?;
             out.flush()?;
             drop(sequence.messages);
@@ -53,4 +59,23 @@ pub(crate) fn start(
         sender,
         thread.expect("a process can start its writer thread"),
     )
+}
+
+/// The same as a task, for whoever reads on the thread that serves: what is sent there is a whole sequence.
+pub(crate) fn start_task(
+    out: mpsc::Sender<Vec<u8>>,
+    acknowledgements: Arc<Mutex<Acknowledgements>>,
+) -> (mpsc::Sender<Sequence>, tokio::task::JoinHandle<()>) {
+    let (sender, mut queue) = mpsc::channel::<Sequence>(QUEUED_SEQUENCES);
+    let writer = tokio::spawn(async move {
+        while let Some(mut sequence) = queue.recv().await {
+            sequence.expect(&acknowledgements);
+            let mut bytes = Vec::new();
+            if sequence.messages.write_to(&mut bytes).is_err() || out.send(bytes).await.is_err() {
+                return; // Nobody reads any more.
+            }
+            let _ = sequence.written.send(()); // Nobody waits for a task that was cancelled.
+        }
+    });
+    (sender, writer)
 }

@@ -13,7 +13,7 @@ use staunch_protocol::{MAX_REQUEST_BYTES, Request};
 use tokio::runtime::Runtime;
 
 use crate::capture::{BoxError, error_chain};
-use crate::clock::Clock;
+use crate::clock;
 use crate::connector::Connector;
 use crate::migrate::Purpose;
 use crate::{log, open};
@@ -67,7 +67,7 @@ async fn plan(
         connector,
         &mut open,
         Purpose::Look { may_ask_source },
-        Clock::System.now(),
+        clock::now(),
     )
     .await?;
     let mut text = match &migrated.planned {

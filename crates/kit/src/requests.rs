@@ -29,8 +29,7 @@ pub(crate) struct Requests(Source);
 #[derive(Debug)]
 enum Source {
     Read(Codec, mpsc::Receiver<Result<Vec<u8>, FrameError>>),
-    #[cfg(test)]
-    Told(mpsc::Receiver<Result<Request, RequestError>>),
+    Told(mpsc::Receiver<Vec<u8>>),
 }
 
 impl Requests {
@@ -39,26 +38,35 @@ impl Requests {
     /// Read here, and not where it is received: `Open` may have megabytes, and an allocator gives what one thread used and freed to
     /// the same thread only. This one goes on to open the capture, in the memory that the request had.
     pub(crate) async fn recv(&mut self) -> Option<Result<Request, RequestError>> {
+        let (codec, message) = match &mut self.0 {
+            Source::Read(codec, messages) => (*codec, messages.recv().await?),
+            Source::Told(messages) => (Codec::Json, Ok(messages.recv().await?)),
+        };
+        let request = match message {
+            Ok(message) => codec.decode_request(&message).map_err(RequestError::from),
+            Err(error) => Err(error.into()),
+        };
+        if request.is_err() {
+            self.close(); // There is no telling what comes after.
+        }
+        Some(request)
+    }
+
+    fn close(&mut self) {
         match &mut self.0 {
-            Source::Read(codec, messages) => {
-                let request = match messages.recv().await? {
-                    Ok(message) => codec.decode_request(&message).map_err(RequestError::from),
-                    Err(error) => Err(error.into()),
-                };
-                if request.is_err() {
-                    messages.close(); // There is no telling what comes after.
-                    while messages.try_recv().is_ok() {}
-                }
-                Some(request)
+            Source::Read(_, messages) => {
+                messages.close();
+                while messages.try_recv().is_ok() {}
             }
-            #[cfg(test)]
-            Source::Told(requests) => requests.recv().await,
+            Source::Told(messages) => {
+                messages.close();
+                while messages.try_recv().is_ok() {}
+            }
         }
     }
 
-    /// Requests that nobody has to read.
-    #[cfg(test)]
-    pub(crate) fn told(requests: mpsc::Receiver<Result<Request, RequestError>>) -> Self {
+    /// Requests in JSON that nobody has to read.
+    pub(crate) fn told(requests: mpsc::Receiver<Vec<u8>>) -> Self {
         Self(Source::Told(requests))
     }
 }

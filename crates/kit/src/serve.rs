@@ -9,6 +9,7 @@ use staunch_protocol::log::Level;
 use staunch_protocol::{Codec, Request, RequestKind, Response, request, response};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::capture::{BoxError, Child, Session, TaskError, error_chain};
 use crate::clock::Clock;
@@ -148,7 +149,37 @@ pub async fn serve(
     input: impl Read + Send + 'static,
     out: Box<dyn Write + Send>,
 ) -> Result<(), ServeError> {
-    serve_with(connector, Codec::Json, input, out, Clock::System).await
+    serve_with(connector, Codec::Json, input, out, Clock::of_thread()).await
+}
+
+/// Serves requests from a channel until there are no more, with no thread but that of its caller: each message is a request in JSON. Each
+/// answer is a run of messages in newline JSON that belong together, such as documents with their checkpoint.
+///
+/// For a harness that is the runtime in a task beside the connector, perhaps in [simulated time](crate::SimulatedTime). Whoever drops
+/// the future kills the connector, as a signal kills a process: what was not answered by then is lost.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_messages(
+    connector: &impl Connector,
+    requests: mpsc::Receiver<Vec<u8>>,
+    answers: mpsc::Sender<Vec<u8>>,
+) -> Result<(), ServeError> {
+    let (transactor, writer) = Transactor::start_task(answers);
+    let mut writer = AbortOnDropHandle::new(writer);
+    let (_, signals) = mpsc::channel(1); // None will come: they are for the process.
+    let served = Served {
+        requests: Requests::told(requests),
+        transactor,
+        signals,
+        clock: Clock::of_thread(),
+        limits: Limits::USUAL,
+    };
+    let (outcome, is_left) = serve_as(connector, served).await;
+    if !is_left {
+        let _ = (&mut writer).await; // It has nothing to tell.
+    }
+    outcome
 }
 
 pub(crate) async fn serve_with(

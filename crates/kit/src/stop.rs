@@ -157,6 +157,8 @@ pub(crate) async fn attend(
                 tracing::info!("{reason}, and the capture stops to be started again");
                 session.stopping.cancel();
             }
+            // It stops already, and where the system refuses handlers no signal comes either.
+            else => std::future::pending().await,
         }
     }
 }

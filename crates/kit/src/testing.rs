@@ -6,14 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use staunch_protocol::Codec;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::output::Sequence;
-use crate::requests::{RequestError, Requests};
+use crate::requests::Requests;
 use crate::resource_config::ResourceConfig;
 use crate::serve::{Served, serve_as};
 use crate::stop::{Limits, Signal};
@@ -41,7 +39,7 @@ impl Connector for Scripted {
 
 /// A capture that is being served, from the runtime's side.
 pub(crate) struct Capture {
-    requests: Option<mpsc::Sender<Result<staunch_protocol::Request, RequestError>>>,
+    requests: Option<mpsc::Sender<Vec<u8>>>,
     pub(crate) signals: mpsc::Sender<Signal>,
     lines: Arc<Mutex<Vec<Value>>>,
     served: JoinHandle<Result<(), String>>,
@@ -92,11 +90,8 @@ impl Capture {
     }
 
     pub(crate) async fn send(&self, line: &str) {
-        let request = Codec::Json
-            .decode_request(line.as_bytes())
-            .map_err(RequestError::from);
         let requests = self.requests.as_ref().expect("the input is open");
-        let _ = requests.send(request).await; // It may have ended.
+        let _ = requests.send(line.into()).await; // It may have ended.
     }
 
     /// Ends the input.
@@ -134,22 +129,15 @@ pub(crate) async fn after(seconds: u64) {
     tokio::time::sleep(Duration::from_secs(seconds)).await;
 }
 
+/// One whose messages are kept.
 fn transactor(lines: Arc<Mutex<Vec<Value>>>) -> Transactor {
-    let (writer, mut queue) = mpsc::channel::<Sequence>(16);
-    let (transactor, acknowledgements) = Transactor::over(writer);
+    let (out, mut sequences) = mpsc::channel(16);
+    let (transactor, _) = Transactor::start_task(out);
     tokio::spawn(async move {
-        while let Some(mut sequence) = queue.recv().await {
-            if let Some(waiter) = sequence.checkpoint {
-                acknowledgements.lock().unwrap().expect(waiter);
-            }
-            let mut out = Vec::new();
-            sequence.messages.write_to(&mut out).unwrap();
-            let parsed = serde_json::Deserializer::from_slice(&out).into_iter::<Value>();
-            lines
-                .lock()
-                .unwrap()
-                .extend(parsed.map(|line| line.unwrap()));
-            let _ = sequence.written.send(());
+        while let Some(sequence) = sequences.recv().await {
+            let parsed = serde_json::Deserializer::from_slice(&sequence).into_iter::<Value>();
+            let parsed = parsed.map(|line| line.unwrap());
+            lines.lock().unwrap().extend(parsed);
         }
     });
     transactor

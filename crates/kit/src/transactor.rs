@@ -82,16 +82,16 @@ impl Transactor {
         )
     }
 
-    /// One whose sequences are written by the test, in JSON.
-    #[cfg(test)]
-    pub(crate) fn over(writer: mpsc::Sender<Sequence>) -> (Self, Arc<Mutex<Acknowledgements>>) {
+    /// One whose sequences are sent to another task, in JSON.
+    pub(crate) fn start_task(out: mpsc::Sender<Vec<u8>>) -> (Self, tokio::task::JoinHandle<()>) {
         let acknowledgements = Arc::default();
+        let (writer, task) = output::start_task(out, Arc::clone(&acknowledgements));
         let this = Self {
             codec: Codec::Json,
             writer,
-            acknowledgements: Arc::clone(&acknowledgements),
+            acknowledgements,
         };
-        (this, acknowledgements)
+        (this, task)
     }
 
     /// What messages are written in.

@@ -56,7 +56,7 @@ const QUEUED_LINES: usize = 64;
 /// ```
 #[must_use]
 pub struct Capture<C> {
-    connector: Arc<C>,
+    pub(crate) connector: Arc<C>,
     config: Value,
     bindings: Vec<Value>,
     names: Vec<String>,
@@ -206,37 +206,18 @@ impl<C: Connector> Capture<C> {
     ) -> Result<Seen, CaptureFailure> {
         let mut session = Session::start(&self.connector)?;
         session.send(&self.open());
-        let mut seen = Seen::default();
-        let mut sequence: Vec<(usize, Value)> = Vec::new();
-        let mut is_acknowledging = false;
-        while let Some(line) = session.next(seen.checkpoints)? {
-            let output = |problem: String| CaptureFailure::Output(problem);
-            let message: Value =
-                serde_json::from_str(&line).map_err(|error| output(error.to_string()))?;
-            if let Some(captured) = message.get("captured") {
-                let binding = captured["binding"].as_u64().unwrap_or_default() as usize;
-                if binding >= self.names.len() {
-                    return Err(output(format!("there is no binding {binding}")));
-                }
-                sequence.push((binding, captured["doc"].clone()));
-            } else if let Some(opened) = message.get("opened") {
-                is_acknowledging = opened["explicitAcknowledgements"] == json!(true);
-            } else if let Some(checkpoint) = message.get("checkpoint") {
-                self.commit(&checkpoint["state"]).map_err(output)?;
-                for (binding, document) in sequence.drain(..) {
-                    let of_binding = seen.documents.entry(self.names[binding].clone());
-                    of_binding.or_default().push(document);
-                }
-                seen.checkpoints += 1;
-                if is_acknowledging {
-                    session.send(&json!({ "acknowledge": { "checkpoints": 1 } }));
-                }
+        let mut committing = Committing::default();
+        while let Some(line) = session.next(committing.seen.checkpoints)? {
+            if let Some(answer) = committing.message(line.as_bytes(), self)? {
+                session.send(&answer);
             }
-            if is_enough.as_mut().is_some_and(|is_enough| is_enough(&seen)) {
+            let seen = &committing.seen;
+            if is_enough.as_mut().is_some_and(|is_enough| is_enough(seen)) {
                 is_enough = None;
                 session.close_input();
             }
         }
+        let seen = committing.seen;
         session.outcome(seen.checkpoints)?;
         match is_enough {
             Some(_) => Err(CaptureFailure::Ended(seen.checkpoints)),
@@ -244,26 +225,68 @@ impl<C: Connector> Capture<C> {
         }
     }
 
-    fn commit(&mut self, state: &Value) -> Result<(), String> {
-        let Some(updated) = state.get("updated") else {
-            return Ok(()); // A checkpoint without a state leaves it alone.
-        };
-        let updated = Node::parse(&updated.to_string()).map_err(|error| error.to_string())?;
-        let update = match state["mergePatch"] == json!(true) {
-            true => StateUpdate::merge(updated),
-            false => StateUpdate::replace(updated),
-        };
-        self.state = update.apply(std::mem::replace(&mut self.state, Node::Null));
-        Ok(())
-    }
-
-    fn open(&self) -> Value {
+    /// The request that opens it.
+    pub(crate) fn open(&self) -> Value {
         json!({ "open": {
             "capture": { "name": "test/capture", "connectorType": "LOCAL", "config": self.config, "bindings": self.bindings },
             "version": "test",
             "state": self.state(),
         } })
     }
+}
+
+/// What a run says, of which whole sequences are committed.
+#[derive(Default)]
+pub(crate) struct Committing {
+    pub(crate) seen: Seen,
+    /// Documents that wait for their checkpoint.
+    sequence: Vec<(usize, Value)>,
+    is_acknowledging: bool,
+}
+
+impl Committing {
+    /// Takes the next message, and says what is to be answered to it, if anything.
+    pub(crate) fn message<C>(
+        &mut self,
+        message: &[u8],
+        capture: &mut Capture<C>,
+    ) -> Result<Option<Value>, CaptureFailure> {
+        let output = |problem: String| CaptureFailure::Output(problem);
+        let message: Value =
+            serde_json::from_slice(message).map_err(|error| output(error.to_string()))?;
+        if let Some(captured) = message.get("captured") {
+            let binding = captured["binding"].as_u64().unwrap_or_default() as usize;
+            if binding >= capture.names.len() {
+                return Err(output(format!("there is no binding {binding}")));
+            }
+            self.sequence.push((binding, captured["doc"].clone()));
+        } else if let Some(opened) = message.get("opened") {
+            self.is_acknowledging = opened["explicitAcknowledgements"] == json!(true);
+        } else if let Some(checkpoint) = message.get("checkpoint") {
+            commit(&mut capture.state, &checkpoint["state"]).map_err(output)?;
+            for (binding, document) in self.sequence.drain(..) {
+                let of_binding = self.seen.documents.entry(capture.names[binding].clone());
+                of_binding.or_default().push(document);
+            }
+            self.seen.checkpoints += 1;
+            let acknowledge = || json!({ "acknowledge": { "checkpoints": 1 } });
+            return Ok(self.is_acknowledging.then(acknowledge));
+        }
+        Ok(None)
+    }
+}
+
+fn commit(state: &mut Node, update: &Value) -> Result<(), String> {
+    let Some(updated) = update.get("updated") else {
+        return Ok(()); // A checkpoint without a state leaves it alone.
+    };
+    let updated = Node::parse(&updated.to_string()).map_err(|error| error.to_string())?;
+    let update = match update["mergePatch"] == json!(true) {
+        true => StateUpdate::merge(updated),
+        false => StateUpdate::replace(updated),
+    };
+    *state = update.apply(std::mem::replace(state, Node::Null));
+    Ok(())
 }
 
 /// A connector that is being served, from the runtime's side.

@@ -56,6 +56,7 @@ mod report;
 mod residue;
 mod shape;
 mod shrink;
+mod simulated;
 mod undo;
 
 use std::path::PathBuf;
@@ -68,6 +69,7 @@ pub use harness::Harness;
 pub use law::Law;
 pub use mutation::Mutation;
 pub use report::Report;
+pub use simulated::{Run, simulate};
 
 /// Checks a chain with the released states of a folder, and prints what was checked. [`Harness`] is the same with more to say.
 ///

@@ -19,6 +19,8 @@ pub struct Scenario {
     pub counts: BTreeMap<String, u64>,
     /// The clock's first time, before which everything was written; `None` for the machine's clock.
     pub anchor: Option<String>,
+    /// Whether the clock goes on from the anchor, with Tokio's; otherwise it stands until it is set.
+    pub is_moving: bool,
     /// Over how many seconds before the anchor the records were last changed.
     pub span_seconds: u64,
     /// Of a hundred records, how many share their time with the one before.
@@ -91,6 +93,7 @@ impl Default for Scenario {
             seed: 1,
             counts: counts.collect(),
             anchor: Some("2025-06-15T12:00:00Z".to_owned()),
+            is_moving: false,
             span_seconds: 30 * 86_400,
             ties_percent: 5,
             boundaries: Vec::new(),

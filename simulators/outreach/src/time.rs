@@ -1,6 +1,7 @@
 //! Instants in milliseconds, which is what Outreach keeps.
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 /// Milliseconds since the beginning of 1970, in UTC.
 pub(crate) type Millis = i64;
@@ -34,14 +35,31 @@ pub(crate) fn parse(text: &str) -> Option<Millis> {
 pub(crate) enum Clock {
     /// It stands until it is set.
     Virtual(Millis),
+    /// It goes on with Tokio's, which a test can pause.
+    Moving(Millis, Instant),
     /// The machine's.
     Real,
 }
 
 impl Clock {
+    /// The same, at another time.
+    pub(crate) fn set(self, now: Millis) -> Self {
+        match self {
+            Clock::Moving(..) => Clock::Moving(now, Instant::now()),
+            Clock::Virtual(_) | Clock::Real => Clock::Virtual(now),
+        }
+    }
+
     pub(crate) fn now(self) -> Millis {
         match self {
             Clock::Virtual(now) => now,
+            Clock::Moving(from, since) => from.saturating_add(
+                since
+                    .elapsed()
+                    .as_millis()
+                    .try_into()
+                    .unwrap_or(Millis::MAX),
+            ),
             Clock::Real => Timestamp::now().as_millisecond(),
         }
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::api::{self, Request, Shape};
 use crate::auth::Tokens;
@@ -78,7 +79,11 @@ pub(crate) enum Transport {
 
 impl World {
     pub(crate) fn new(scenario: Scenario) -> Result<Self, String> {
-        let clock = scenario.anchor()?.map_or(Clock::Real, Clock::Virtual);
+        let clock = match scenario.anchor()? {
+            None => Clock::Real,
+            Some(anchor) if scenario.is_moving => Clock::Moving(anchor, Instant::now()),
+            Some(anchor) => Clock::Virtual(anchor),
+        };
         let now = clock.now();
         Ok(Self {
             store: Store::seeded(&scenario, now)?,
@@ -103,7 +108,7 @@ impl World {
 
     /// Moves the clock, and lets happen what the script has for that.
     pub(crate) fn set_clock(&mut self, now: Millis) -> Result<(), String> {
-        self.clock = Clock::Virtual(now);
+        self.clock = self.clock.set(now);
         self.store.advance(now);
         let due = |event: &Event| {
             event

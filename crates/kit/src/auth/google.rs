@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Exchange, Secret, title};
-use crate::clock::Clock;
+use crate::clock;
 
 /// Where Google gives tokens, if a key does not say it.
 const TOKEN_URL: &str = "https://oauth2.googleapis.com/token";
@@ -112,7 +112,7 @@ impl Signer {
             scope,
             subject,
         } = &*self.0;
-        let now = Clock::System.now().as_second();
+        let now = clock::now().as_second();
         let claims = Claims {
             iss: email,
             scope,

@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, ReadBuf};
 use tokio::time::Sleep;
 
 use super::{Asked, HttpError};
+use crate::clock::Held;
 use crate::decode::{self, Coding, Reader};
 
 /// Bytes that a line may have.
@@ -212,7 +213,7 @@ struct Arriving {
     is_broken: bool,
     idle: Duration,
     /// Since when nothing has come: set when one begins to wait.
-    silence: Option<Pin<Box<Sleep>>>,
+    silence: Option<(Pin<Box<Sleep>>, Held)>,
     asked: Asked,
 }
 
@@ -236,9 +237,8 @@ impl AsyncBufRead for Arriving {
                 Poll::Ready(None) => this.chunks = None,
                 Poll::Pending => {
                     let idle = this.idle;
-                    let silence = this
-                        .silence
-                        .get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
+                    let begin = || (Box::pin(tokio::time::sleep(idle)), Held::now());
+                    let (silence, _) = this.silence.get_or_insert_with(begin);
                     ready!(silence.as_mut().poll(cx));
                     let asked = this.asked.clone();
                     return Poll::Ready(Err(HttpError::Late { asked }.into_read()));

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING};
 use reqwest::{StatusCode, Version};
 use tokio::time::{Instant, sleep, timeout};
@@ -15,6 +14,7 @@ use super::{
     Asked, Authorization, Body, Client, Hints, HttpError, Outcome, Refusal, Request, Response,
     Streamed, Verdict,
 };
+use crate::clock::{self, Held};
 use crate::decode;
 
 /// Bytes of a refusal's body that are read.
@@ -247,7 +247,7 @@ impl<'a> Asking<'a> {
             let to = answer.headers().get(reqwest::header::LOCATION);
             let error = HttpError::redirected(asked, &hop.url, to, problem);
             return Err(Unanswered {
-                hints: Some(Box::new(Hints::of(answer.headers(), Timestamp::now()))),
+                hints: Some(Box::new(Hints::of(answer.headers(), clock::now()))),
                 ..self.lasting(error)
             });
         }
@@ -262,6 +262,7 @@ impl<'a> Asking<'a> {
             .headers(hop.headers.clone())
             .body(hop.body.clone());
         let first_byte = self.client.settings.timeouts.first_byte;
+        let _held = Held::now();
         match timeout(first_byte, request.send()).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(self.broken(HttpError::failed(asked.clone(), error))),
@@ -295,7 +296,7 @@ impl<'a> Asking<'a> {
     }
 
     fn hints(&self, response: &Response) -> Hints {
-        let hints = Hints::of(&response.headers, Timestamp::now());
+        let hints = Hints::of(&response.headers, clock::now());
         match &self.client.settings.hints {
             Some(of_answer) => hints.or(of_answer(response)),
             None => hints,
