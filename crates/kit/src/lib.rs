@@ -27,7 +27,7 @@ mod clock;
 mod config;
 mod config_update;
 mod connector;
-#[cfg(any(feature = "http", feature = "stream", feature = "webhook"))]
+#[cfg(any(feature = "http", feature = "webhook"))]
 mod decode;
 mod discovery;
 mod document;
