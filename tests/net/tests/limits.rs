@@ -227,3 +227,50 @@ fn the_plots_and_the_table_in_the_documentation_are_what_is_drawn_now() {
         );
     }
 }
+
+/// Prints what of a grid of servers is missed. Not a test of its own: it takes a while, and says more than yes or no.
+#[test]
+#[ignore = "prints a table: cargo test -p staunch-net-tests --test limits sweep -- --ignored --nocapture"]
+fn sweep() {
+    let rules: [(&str, fn(f64) -> Rule); 6] = [
+        ("bucket of one", |_| Rule::Bucket(1.0)),
+        ("bucket of one, no jitter", |_| Rule::Bucket(1.0)),
+        ("bucket of a second", Rule::Bucket),
+        ("window of a second", |_| Rule::Window(1.0)),
+        ("window of ten seconds", |_| Rule::Window(10.0)),
+        ("any second", |_| Rule::Sliding(1.0)),
+    ];
+    let (mut all, mut missed) = (0, 0);
+    for (what, rule) in rules {
+        for rate in [2.0, 5.0, 10.0, 20.0, 50.0, 200.0] {
+            for callers in [1, 10, 50, 200] {
+                for latency in [0.02, 0.2, 2.0] {
+                    if callers as f64 / latency < 1.2 * rate {
+                        continue;
+                    }
+                    let mut scenario =
+                        Scenario::new("", Server::new(rule(rate), rate), callers, latency);
+                    scenario.seconds = 150;
+                    if what.contains("no jitter") {
+                        scenario.jitter = 0.0;
+                    }
+                    let run = simulate(&scenario);
+                    let (begun, share, refused) =
+                        (run.share(0, 30), run.share(30, 150), run.refused(120));
+                    all += 1;
+                    if share < 0.9 || refused >= 0.05 {
+                        missed += 1;
+                        println!(
+                            "{what}, {rate}/s, {callers} callers, {latency} s: served {:.0} % until 30 s, {:.0} % from then on; refused {:.1} % until 30 s, {:.1} % until 120 s",
+                            100.0 * begun,
+                            100.0 * share,
+                            100.0 * run.refused(30),
+                            100.0 * refused
+                        );
+                    }
+                }
+            }
+        }
+    }
+    println!("{missed} of {all} missed");
+}

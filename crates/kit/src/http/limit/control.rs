@@ -49,6 +49,7 @@ impl Control {
     pub(super) fn fixed(requests: f64, window: Duration) -> Self {
         Self {
             fixed: Some(Fixed::new(requests, window)),
+            search: Search::of_known_limit(),
             ..Self::adaptive()
         }
     }
@@ -110,14 +111,16 @@ impl Control {
             Outcome::Throttled(hints) => (hints, false),
             Outcome::Failed => {
                 self.budget.on_answer(now, ticket.cost, None);
+                self.search.on_failed();
                 return;
             }
         };
         self.on_hints(now, ticket, hints, is_served);
         if is_served {
             self.search.on_served(now, ticket);
-        } else if hints.budget.is_none() || !self.budget.is_some() {
-            // Where there is a budget, it says all: the rate is its own.
+        } else if hints.budget.is_some() && self.budget.is_some() {
+            self.search.on_failed(); // Where there is a budget, it says all: the rate is its own.
+        } else {
             let wait = hints.retry_after.unwrap_or_default().min(MAX_PAUSE);
             self.search.on_refused(now, ticket, self.next, wait);
         }

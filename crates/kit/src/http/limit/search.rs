@@ -4,7 +4,8 @@
 //! rate, whether it counts by windows, fills a bucket, or does something else. That is *measured*, so there is no need to fall far below
 //! it and to climb back. Three states:
 //!
-//! - *free*: nothing was refused yet, nothing is held back.
+//! - *free*: nothing was refused yet. Requests wait for nothing but for how many are under way: few at first, one more with each that is
+//!   served, twice as many with each round trip. So a crowd that begins all at once finds a low limit without overrunning it.
 //! - *searching*: a limit was met, but too few requests were served between two refusals for a measurement. The rate is cut at each
 //!   refusal, and grows by a share of itself as long as there is none.
 //! - *known*: the rate was measured. It begins a little below, comes up to what was measured, stays near it, and leaves it faster and
@@ -29,6 +30,9 @@ const MIN_PER_SECOND: f64 = 1.0 / 60.0;
 /// How far apart requests are to a server that refuses all of them.
 const MAX_PROBE: Duration = Duration::from_secs(5);
 
+/// How much farther apart they come with each refusal: once the rate is known, which says about when the server serves again, and before that.
+const PROBE_GROWTH: (f64, f64) = (1.25, 2.0);
+
 /// What is begun with, of what was measured.
 const MARGIN: f64 = 0.97;
 
@@ -37,6 +41,9 @@ const EXCESS: f64 = 0.05;
 
 /// What a search grows by, in the time of [`MEASURED`] requests, of two round trips, or for which the server was closed.
 const GROWTH: f64 = 1.5;
+
+/// How often that growth is halved at most.
+const MAX_HALVED: i32 = 4;
 
 /// How far the rate that was refused may be above what was measured, for that to be certain; and how much sooner one tries for more if it
 /// is not.
@@ -48,6 +55,12 @@ const CUT: (f64, f64) = (0.25, 0.7);
 
 /// How long it takes to come back to what was measured: at least, and at most.
 const SCALE: (f64, f64) = (5.0, 60.0);
+
+/// How many requests may be under way while none has been answered.
+const FIRST: u64 = 10;
+
+/// How long a request waits at most for an answer to those that are under way: answers may take long without there being a limit.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How far a request may be ahead of its turn, since timers are that coarse.
 const TOLERANCE: Duration = Duration::from_millis(2);
@@ -73,6 +86,9 @@ pub(super) struct Search {
     cost: f64,
     /// For how long the server was closed lately.
     closed_for: f64,
+    /// While free: how many requests are under way, and how many were served.
+    under_way: u64,
+    earned: u64,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +97,8 @@ enum State {
     Free,
     Searching {
         per_second: f64,
+        /// Cuts before this one that measured nothing either: each halves the pace at which the rate grows, so that it comes to rest.
+        in_vain: i32,
     },
     Known {
         /// What was measured.
@@ -94,10 +112,18 @@ enum State {
 }
 
 impl Search {
+    /// For a server whose limit the author knows: any number of requests may be under way.
+    pub(super) fn of_known_limit() -> Self {
+        Self {
+            earned: u64::MAX / 2,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn rate(&self) -> Option<f64> {
         match self.state {
             State::Free => None,
-            State::Searching { per_second } => Some(per_second),
+            State::Searching { per_second, .. } => Some(per_second),
             State::Known {
                 measured,
                 paced,
@@ -131,10 +157,13 @@ impl Search {
 
     pub(super) fn next_turn(&self, now: Instant) -> Instant {
         match (&self.state, self.last) {
+            (State::Free, Some((last, _))) if self.under_way >= FIRST + self.earned => {
+                now.max(last + PATIENCE)
+            }
             (State::Free, _) | (_, None) => now,
             (_, Some((last, _))) => {
                 let turn = last + self.spacing();
-                if turn <= now + TOLERANCE.min(self.spacing() / 2) {
+                if turn <= now + TOLERANCE.min(self.spacing() / 8) {
                     now
                 } else {
                     turn
@@ -146,6 +175,7 @@ impl Search {
     /// A request is sent. At which pace.
     pub(super) fn begin(&mut self, now: Instant, cost: f64) -> Option<f64> {
         self.meter.get_or_insert_with(|| Meter::from(now));
+        self.under_way += 1;
         let spacing = self.spacing();
         let turn = match self.last {
             Some((last, _)) if !matches!(self.state, State::Free) => {
@@ -157,7 +187,7 @@ impl Search {
                     meter.idle(late);
                 }
                 // A timer that is late does not slow down the whole.
-                let behind = now.checked_sub(TOLERANCE.max(spacing)).unwrap_or(now);
+                let behind = now.checked_sub(TOLERANCE).unwrap_or(now);
                 due.clamp(behind, now + TOLERANCE)
             }
             _ => now,
@@ -178,17 +208,26 @@ impl Search {
         }
         match &mut self.state {
             State::Free => {}
-            State::Searching { per_second } => {
+            State::Searching {
+                per_second,
+                in_vain,
+            } => {
                 let slowest = (2.0 * self.round_trip).max(self.closed_for).max(1e-3);
                 let share = (1.0 / MEASURED as f64).min(seconds / slowest);
-                *per_second *= GROWTH.powf(share);
+                *per_second *= GROWTH.powf(share / 2_f64.powi((*in_vain).min(MAX_HALVED)));
             }
             State::Known { paced, .. } => *paced += seconds,
         }
     }
 
+    /// Nothing was heard of a request.
+    pub(super) fn on_failed(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
+    }
+
     pub(super) fn on_served(&mut self, now: Instant, ticket: Ticket) {
         self.heard(now, ticket);
+        self.earned += 1;
         let was_closed = self.is_closed();
         self.served = self.served.max(ticket.number + 1);
         if was_closed && !self.is_closed() {
@@ -213,7 +252,11 @@ impl Search {
         }
         self.cut_before = next;
         if self.edge.is_some() {
-            self.probe = (self.probe * 5 / 4).min(MAX_PROBE);
+            let growth = match self.state {
+                State::Known { .. } => PROBE_GROWTH.0,
+                _ => PROBE_GROWTH.1,
+            };
+            self.probe = self.probe.mul_f64(growth).min(MAX_PROBE);
             return;
         }
         let Some(reading) = self.meter.as_ref().map(Meter::read) else {
@@ -297,8 +340,13 @@ impl Search {
                 let seconds = (edge.open + closed).max(self.round_trip).max(1e-3);
                 let seen = (edge.cost + self.cost) / seconds;
                 let cut = before.map_or(seen, |before| seen.clamp(CUT.0 * before, CUT.1 * before));
+                let in_vain = match self.state {
+                    State::Searching { in_vain, .. } => in_vain + 1,
+                    _ => 0,
+                };
                 State::Searching {
                     per_second: cut.max(floor),
+                    in_vain,
                 }
             }
         };
@@ -314,6 +362,7 @@ impl Search {
     }
 
     fn heard(&mut self, now: Instant, ticket: Ticket) {
+        self.under_way = self.under_way.saturating_sub(1);
         let took = now.saturating_duration_since(ticket.sent).as_secs_f64();
         self.round_trip = if self.round_trip == 0.0 {
             took

@@ -5,6 +5,7 @@ use staunch::http::{Client, Limiter};
 use staunch::stream::json;
 use staunch::{BoxError, FetchResult, Page, Pages};
 use staunch_bench::document::Order;
+use staunch_bench::pages::PAGES;
 
 /// What becomes of a page.
 #[derive(Clone, Copy, serde::Deserialize, schemars::JsonSchema)]
@@ -53,15 +54,12 @@ pub(super) async fn capture(
     mut emit: Pages,
 ) -> FetchResult {
     let mut page = super::first(page)?;
-    loop {
+    while page < PAGES {
         let next = one_page(&client, how, page, &mut emit).await?;
-        let place = next.unwrap_or(page + 1);
-        emit.checkpoint(Page::String(place.to_string())).await?;
-        match next {
-            Some(next) => page = next,
-            None => return Ok(()),
-        }
+        page = next.unwrap_or(PAGES);
+        emit.checkpoint(Page::String(page.to_string())).await?;
     }
+    Ok(())
 }
 
 async fn one_page(
