@@ -21,8 +21,7 @@ pub struct Config {
     pub credentials: Credentials,
     /// Records that were last changed before this time are not captured, as 2025-01-01T00:00:00Z. If left blank, those of the last 30
     /// days are.
-    #[serde(default)]
-    #[schemars(title = "Start Date", with = "String", extend("format" = "date-time"))]
+    #[schemars(title = "Start Date", extend("type" = "string", "format" = "date-time"))]
     start_date: Option<String>,
     /// What seldom needs to be changed.
     #[serde(default)]
