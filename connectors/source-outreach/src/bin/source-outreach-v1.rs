@@ -1,0 +1,8 @@
+//! The first release: captures an Outreach account, by one cursor each.
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    staunch::main(source_outreach::SourceOutreachV1::new(
+        source_outreach::Place::from_environment(),
+    ))
+}
