@@ -95,7 +95,7 @@ impl Place {
     /// The present, in whole seconds: the API is asked for no less.
     pub(crate) fn now(&self) -> Result<Timestamp, BoxError> {
         let now = match &self.clock {
-            Clock::Machine => Timestamp::now(),
+            Clock::Machine => staunch::now(),
             Clock::Told(tell) => tell(),
             Clock::File(file) => {
                 let wrong = |problem: String| {

@@ -19,7 +19,6 @@ pub(crate) const FIRST_REFRESH: &str = "refresh-0";
 /// The code that an authorisation gives.
 pub(crate) const CODE: &str = "code-0";
 
-const ACCESS_LIFE: Millis = 2 * HOUR;
 const REFRESH_LIFE: Millis = 14 * 24 * HOUR;
 const MINT_PAUSE: Millis = 60 * SECOND;
 
@@ -27,6 +26,8 @@ const MINT_PAUSE: Millis = 60 * SECOND;
 #[derive(Debug)]
 pub(crate) struct Tokens {
     random: Random,
+    /// How long one is good that asks the API.
+    life: Millis,
     /// When each expires.
     access: BTreeMap<String, Millis>,
     refresh: BTreeMap<String, Millis>,
@@ -45,9 +46,13 @@ pub(crate) struct Refusal(
 
 impl Tokens {
     pub(crate) fn new(scenario: &Scenario, now: Millis) -> Self {
+        let life = Millis::try_from(scenario.token_seconds)
+            .unwrap_or(HOUR)
+            .saturating_mul(SECOND);
         Self {
             random: Random::of(scenario.seed, "tokens"),
-            access: BTreeMap::from([(FIRST_ACCESS.to_owned(), now + ACCESS_LIFE)]),
+            life,
+            access: BTreeMap::from([(FIRST_ACCESS.to_owned(), now.saturating_add(life))]),
             refresh: BTreeMap::from([(FIRST_REFRESH.to_owned(), now + REFRESH_LIFE)]),
             scope: scenario.scope.clone(),
             rotation: scenario.rotation,
@@ -122,11 +127,11 @@ impl Tokens {
         }
         self.last_given = Some(now);
         let access = format!("access-{:016x}", self.random.next());
-        self.access.insert(access.clone(), now + ACCESS_LIFE);
+        self.access.insert(access.clone(), now.saturating_add(self.life));
         let mut given = json!({
             "access_token": access,
             "token_type": "bearer",
-            "expires_in": ACCESS_LIFE / SECOND,
+            "expires_in": self.life / SECOND,
             "scope": self.scope,
             "created_at": now / SECOND,
         });

@@ -41,6 +41,8 @@ pub struct Scenario {
     pub is_strict: bool,
     /// What becomes of a refresh token that was spent.
     pub rotation: Rotation,
+    /// How many seconds an access token is good.
+    pub token_seconds: u64,
     /// Whether tokens are given once a minute at most.
     pub throttles_tokens: bool,
     /// What the tokens may see, separated by blanks; empty for everything.
@@ -104,6 +106,7 @@ impl Default for Scenario {
             retry_after: Rendering::Seconds,
             is_strict: false,
             rotation: Rotation::KeepOld,
+            token_seconds: 2 * 3600,
             throttles_tokens: false,
             scope: String::new(),
             faults: Vec::new(),
