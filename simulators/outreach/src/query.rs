@@ -9,6 +9,9 @@ use crate::time::{self, Millis};
 /// Records of a page, unless it is said.
 const DEFAULT_PAGE: u64 = 50;
 
+/// Records that may be asked for at once.
+const MAX_PAGE: u64 = 1000;
+
 /// Records that may be left out before a page, in the deprecated style.
 const MAX_OFFSET: u64 = 10_000;
 
@@ -135,7 +138,8 @@ fn page<'a>(get: &impl Fn(&str) -> Option<&'a str>, max: u64) -> Result<Page, Ap
             offset: offset.unwrap_or(0),
         });
     }
-    let size = number("page[size]", 1, max)?.unwrap_or(DEFAULT_PAGE.min(max));
+    let size = number("page[size]", 1, MAX_PAGE)?.unwrap_or(DEFAULT_PAGE);
+    let size = size.min(max);
     Ok(match (get("page[after]"), get("page[before]")) {
         (Some(_), Some(_)) => {
             let problem = "`page[after]` and `page[before]` exclude each other";

@@ -9,8 +9,22 @@ use serde_json::json;
 use crate::support::{Outreach, eager, ids, value};
 
 const NAMES: [&str; 16] = [
-    "accounts", "calls", "call_dispositions", "call_purposes", "email_addresses", "events", "mailboxes", "mailings",
-    "opportunities", "opportunity_stages", "prospects", "stages", "tasks", "teams", "templates", "users",
+    "accounts",
+    "calls",
+    "call_dispositions",
+    "call_purposes",
+    "email_addresses",
+    "events",
+    "mailboxes",
+    "mailings",
+    "opportunities",
+    "opportunity_stages",
+    "prospects",
+    "stages",
+    "tasks",
+    "teams",
+    "templates",
+    "users",
 ];
 
 #[test]
@@ -26,13 +40,23 @@ fn each_resource_is_captured_whole_and_as_it_is() {
         .unwrap();
     for kind in &TYPES {
         let queries = outreach.queries(kind.path);
-        let attribute = if kind.has_updated_at { "updatedAt" } else { "createdAt" };
+        let attribute = if kind.has_updated_at {
+            "updatedAt"
+        } else {
+            "createdAt"
+        };
         assert!(!queries.is_empty(), "{}", kind.path);
-        assert!(queries.iter().all(|query| value(query, "sort") == Some(attribute)));
+        assert!(
+            queries
+                .iter()
+                .all(|query| value(query, "sort") == Some(attribute))
+        );
     }
     let prospect = &seen.documents("prospects")[0];
     assert_eq!(prospect["type"], "prospect");
-    assert!(prospect["attributes"]["updatedAt"].is_string() && prospect["relationships"].is_object());
+    assert!(
+        prospect["attributes"]["updatedAt"].is_string() && prospect["relationships"].is_object()
+    );
     assert_eq!(prospect.get("_meta"), None, "that is the runtime's");
     let state = &capture.state()["bindingStateV1"]["prospects"];
     let cursor = |subtask: &str| state["inc"][subtask]["cursor"].as_str().unwrap();
@@ -51,17 +75,31 @@ fn a_capture_begins_six_hours_ago_and_looks_back_six_hours_more() {
     });
     assert_eq!(state["inc"], cursors);
     let queries = outreach.queries("teams");
-    for query in queries.iter().filter(|query| value(query, "filter[updatedAt][lte]") == Some("2025-06-15T06:00:00Z")) {
+    for query in queries
+        .iter()
+        .filter(|query| value(query, "filter[updatedAt][lte]") == Some("2025-06-15T06:00:00Z"))
+    {
         let from = value(query, "filter[updatedAt][gte]");
-        assert!(matches!(from, Some("2025-05-16T06:00:00Z" | "2025-06-15T00:00:00Z")), "{query:?}");
+        assert!(
+            matches!(from, Some("2025-05-16T06:00:00Z" | "2025-06-15T00:00:00Z")),
+            "{query:?}"
+        );
     }
 }
 
 #[test]
 fn a_backfill_goes_on_at_its_page_after_a_restart() {
-    let outreach = Outreach::start(Scenario { max_page_size: 7, ..Scenario::default() }.with("account", 60));
+    let outreach = Outreach::start(
+        Scenario {
+            max_page_size: 7,
+            ..Scenario::default()
+        }
+        .with("account", 60),
+    );
     let mut capture = outreach.capture().bind_with(eager("accounts"));
-    let first = capture.run_until(|seen| seen.documents("accounts").len() > 10).unwrap();
+    let first = capture
+        .run_until(|seen| seen.documents("accounts").len() > 10)
+        .unwrap();
     let second = capture
         .run_until(|seen| {
             let both = [first.documents("accounts"), seen.documents("accounts")].concat();
@@ -69,8 +107,11 @@ fn a_backfill_goes_on_at_its_page_after_a_restart() {
         })
         .unwrap();
     let begins = outreach.queries("accounts").into_iter();
-    let begins = begins.filter(|query| value(query, "filter[updatedAt][gte]") == Some("2025-05-16T06:00:00Z"));
-    let from_the_start = begins.filter(|query| value(query, "page[after]").is_none()).count();
+    let begins = begins
+        .filter(|query| value(query, "filter[updatedAt][gte]") == Some("2025-05-16T06:00:00Z"));
+    let from_the_start = begins
+        .filter(|query| value(query, "page[after]").is_none())
+        .count();
     assert_eq!(from_the_start, 1, "the second run does not begin anew");
     assert!(!second.documents("accounts").is_empty());
 }
@@ -80,7 +121,9 @@ fn what_changes_while_it_runs_is_captured_and_what_vanishes_is_not_mentioned() {
     let outreach = Outreach::start(Scenario::default().with("account", 20));
     let mut capture = outreach.capture().bind_with(eager("accounts"));
     let all = |documents: &[serde_json::Value]| BTreeSet::from_iter(ids(documents)).len() == 20;
-    capture.run_until(|seen| all(seen.documents("accounts"))).unwrap();
+    capture
+        .run_until(|seen| all(seen.documents("accounts")))
+        .unwrap();
     outreach.advance(Duration::from_secs(60));
     outreach.mutate(json!([
         { "op": "update", "type": "account", "id": 3, "attributes": { "name": "New" } },
@@ -91,7 +134,10 @@ fn what_changes_while_it_runs_is_captured_and_what_vanishes_is_not_mentioned() {
         .run_until(|seen| ids(seen.documents("accounts")).contains(&21))
         .unwrap();
     let documents = seen.documents("accounts");
-    let changed = documents.iter().rfind(|document| document["id"] == 3).unwrap();
+    let changed = documents
+        .iter()
+        .rfind(|document| document["id"] == 3)
+        .unwrap();
     assert_eq!(changed["attributes"]["name"], "New");
     assert!(!ids(documents).contains(&4), "{:?}", ids(documents));
 }

@@ -21,7 +21,10 @@ fn a_config_that_makes_no_sense_is_refused_with_what_to_write() {
         ("1969-12-31T23:59:59Z", "before 1970"),
     ] {
         let error = discovered_with(|config| config["start_date"] = start_date.into()).unwrap_err();
-        assert!(error.contains("`/start_date`") && error.contains(expected), "{start_date}: {error}");
+        assert!(
+            error.contains("`/start_date`") && error.contains(expected),
+            "{start_date}: {error}"
+        );
     }
     for (size, expected) in [
         ("a day", "`PT6H`"),
@@ -30,21 +33,34 @@ fn a_config_that_makes_no_sense_is_refused_with_what_to_write() {
         ("-P1D", "five seconds"),
         ("P366D", "365 days"),
     ] {
-        let error = discovered_with(|config| config["advanced"] = json!({ "window_size": size })).unwrap_err();
-        assert!(error.contains("`/advanced/window_size`") && error.contains(expected), "{size}: {error}");
+        let error = discovered_with(|config| config["advanced"] = json!({ "window_size": size }))
+            .unwrap_err();
+        assert!(
+            error.contains("`/advanced/window_size`") && error.contains(expected),
+            "{size}: {error}"
+        );
     }
     let error = discovered_with(|config| {
-        config["credentials"].as_object_mut().unwrap().remove("refresh_token");
+        config["credentials"]
+            .as_object_mut()
+            .unwrap()
+            .remove("refresh_token");
     })
     .unwrap_err();
-    assert!(error.contains("/credentials") && error.contains("refresh_token"), "{error}");
+    assert!(
+        error.contains("/credentials") && error.contains("refresh_token"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_config_may_be_as_short_as_its_credentials_and_have_members_that_nobody_knows() {
     discovered_with(|config| {
         config["colour"] = "red".into();
-        config["credentials"].as_object_mut().unwrap().remove("credentials_title");
+        config["credentials"]
+            .as_object_mut()
+            .unwrap()
+            .remove("credentials_title");
     })
     .unwrap();
     for size in ["PT5S", "P365D", "P1W", "PT90M"] {

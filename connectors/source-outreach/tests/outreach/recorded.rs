@@ -74,7 +74,8 @@ fn the_spec_is_the_recorded_one_but_for_what_is_named_here() {
     // The kit's own words.
     form["properties"]["access_token_expires_at"]["title"] = "Access Token Expiration Time".into();
     // What the runtime writes is an object, or not there.
-    expected["resourceConfigSchema"]["properties"]["_meta"] = json!({ "type": "object", "title": "Meta" });
+    expected["resourceConfigSchema"]["properties"]["_meta"] =
+        json!({ "type": "object", "title": "Meta" });
     assert_eq!(spec, expected, "{spec:#}\n{expected:#}");
 }
 
@@ -95,7 +96,13 @@ fn discovery_is_the_recorded_one_and_asks_nobody() {
         members.retain(|_, value| *value != json!(false) && *value != json!([]));
     }
     bindings.sort_by_key(|binding| binding["recommendedName"].to_string());
-    assert_eq!(json!(bindings), json!(expected), "{:#}\n{:#}", bindings[0], expected[0]);
+    assert_eq!(
+        json!(bindings),
+        json!(expected),
+        "{:#}\n{:#}",
+        bindings[0],
+        expected[0]
+    );
 }
 
 #[test]

@@ -120,7 +120,10 @@ pub(crate) fn ask(connector: &impl Connector, request: &Value) -> Result<Value, 
 /// A recorded file; `None` in a checkout that has not the folder.
 pub(crate) fn recorded(name: &str) -> Option<Value> {
     let path = format!(
-        concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/reference/golden/{}"),
+        concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../../shared/reference/golden/{}"
+        ),
         name
     );
     let Ok(text) = std::fs::read_to_string(path) else {

@@ -34,18 +34,28 @@ struct Recorded {
 
 impl Stub {
     fn of(case: &Value) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
         let asked = Asked::default();
         let recorded = Recorded {
             requests: Arc::new(case["requests"].as_array().unwrap().clone()),
             rows: Arc::new(case["apiRows"].as_array().unwrap().clone()),
             asked: Arc::clone(&asked),
         };
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let listener = runtime
+            .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
+            .unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(answer).with_state(recorded);
         runtime.spawn(async move { axum::serve(listener, router).await });
-        Self { url, asked, _runtime: runtime }
+        Self {
+            url,
+            asked,
+            _runtime: runtime,
+        }
     }
 
     fn asked(&self, path: &str) -> Vec<Value> {
@@ -55,7 +65,11 @@ impl Stub {
     }
 }
 
-async fn answer(State(recorded): State<Recorded>, uri: Uri, Query(query): Query<BTreeMap<String, String>>) -> Response {
+async fn answer(
+    State(recorded): State<Recorded>,
+    uri: Uri,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Response {
     let path = uri.path().trim_start_matches("/api/v2/").to_owned();
     let mut asked = recorded.asked.lock().unwrap();
     let nth = asked.iter().filter(|(known, _)| *known == path).count();
@@ -78,9 +92,16 @@ async fn answer(State(recorded): State<Recorded>, uri: Uri, Query(query): Query<
     if !ids.is_empty() {
         body["links"] = json!({});
         if request["response"]["next"] == json!(true) {
-            let next = recorded.requests.get(nth + 1).map(|next| &next["query"]["page[after]"]);
+            let next = recorded
+                .requests
+                .get(nth + 1)
+                .map(|next| &next["query"]["page[after]"]);
             let next = next.unwrap_or(ids.last().unwrap()).to_string();
-            body["links"]["next"] = format!("http://a.example/accounts?page[after]={}", next.trim_matches('"')).into();
+            body["links"]["next"] = format!(
+                "http://a.example/accounts?page[after]={}",
+                next.trim_matches('"')
+            )
+            .into();
         }
     }
     body.to_string().into_response()
@@ -90,7 +111,11 @@ async fn answer(State(recorded): State<Recorded>, uri: Uri, Query(query): Query<
 fn run(case: &Value, cursor: &Value) -> (Stub, Vec<Value>) {
     let stub = Stub::of(case);
     let is_backfill = case["function"] == "backfill";
-    let now = if is_backfill { "2025-06-15T12:00:00Z" } else { case["now"].as_str().unwrap() };
+    let now = if is_backfill {
+        "2025-06-15T12:00:00Z"
+    } else {
+        case["now"].as_str().unwrap()
+    };
     let at: jiff::Timestamp = now.parse().unwrap();
     let place = Place::default().at(&stub.url).with_clock(move || at);
     let mut state = json!({
@@ -125,9 +150,16 @@ fn run(case: &Value, cursor: &Value) -> (Stub, Vec<Value>) {
     });
     if let Err(error) = ended {
         // A request beyond those that are recorded.
-        assert!(error.to_string().contains("access token"), "{}: {error}", case["name"]);
+        assert!(
+            error.to_string().contains("access token"),
+            "{}: {error}",
+            case["name"]
+        );
     }
-    let mut yielded: Vec<Value> = ids(&documents).into_iter().map(|id| json!({ "document": id })).collect();
+    let mut yielded: Vec<Value> = ids(&documents)
+        .into_iter()
+        .map(|id| json!({ "document": id }))
+        .collect();
     let state = capture.state()["bindingStateV1"]["accounts"].clone();
     if is_backfill {
         if state["backfill"].is_object() {
@@ -167,11 +199,19 @@ fn each_recorded_call_makes_the_same_requests_and_yields_the_same() {
             continue;
         }
         let (stub, yielded) = run(case, &case["cursor"]);
-        let expected: Vec<Value> = case["requests"].as_array().unwrap().iter().map(|request| request["query"].clone()).collect();
+        let expected: Vec<Value> = case["requests"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|request| request["query"].clone())
+            .collect();
         let asked = stub.asked("accounts");
         assert!(asked.len() >= expected.len(), "{name}: {asked:#?}");
         assert_eq!(asked[..expected.len()], expected[..], "{name}");
-        assert!(!expected.is_empty() || asked.is_empty(), "{name}: {asked:#?}");
+        assert!(
+            !expected.is_empty() || asked.is_empty(),
+            "{name}: {asked:#?}"
+        );
         assert_eq!(json!(yielded), case["yielded"], "{name}");
         held += 1;
     }
@@ -183,11 +223,26 @@ fn no_record_falls_between_a_fractional_cursor_and_the_second_that_was_asked_for
     let Some(recorded) = recorded("outreach-window-cases.json") else {
         return;
     };
-    let case = |name: &str| recorded["cases"].as_array().unwrap().iter().find(|case| case["name"] == name).unwrap().clone();
+    let case = |name: &str| {
+        recorded["cases"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|case| case["name"] == name)
+            .unwrap()
+            .clone()
+    };
     let (first, follow_up) = (case(SLIVERS[0]), case(SLIVERS[1]));
     let (_, yielded) = run(&first, &first["cursor"]);
-    assert_eq!(yielded, [json!({ "cursor": "2025-06-11T00:00:00Z" })], "the second that was asked for");
+    assert_eq!(
+        yielded,
+        [json!({ "cursor": "2025-06-11T00:00:00Z" })],
+        "the second that was asked for"
+    );
     let (_, yielded) = run(&follow_up, &yielded[0]["cursor"]);
-    let found = [json!({ "document": 1 }), json!({ "cursor": "2025-06-11T00:00:00.100000Z" })];
+    let found = [
+        json!({ "document": 1 }),
+        json!({ "cursor": "2025-06-11T00:00:00.100000Z" }),
+    ];
     assert_eq!(yielded, found);
 }
