@@ -58,7 +58,8 @@ pub struct Run<'a, C> {
     committing: Committing,
     requests: Option<mpsc::Sender<Vec<u8>>>,
     answers: mpsc::Receiver<Vec<u8>>,
-    serving: AbortOnDropHandle<Result<(), String>>,
+    /// None once its end was told.
+    serving: Option<AbortOnDropHandle<Result<(), String>>>,
 }
 
 impl<C: Connector> Capture<C> {
@@ -78,7 +79,7 @@ impl<C: Connector> Capture<C> {
             committing: Committing::default(),
             requests: Some(requests),
             answers,
-            serving: AbortOnDropHandle::new(serving),
+            serving: Some(AbortOnDropHandle::new(serving)),
             capture: self,
         };
         let _ = run.send(&run.capture.open()); // The first of them has room.
@@ -90,10 +91,15 @@ impl<C: Connector> Run<'_, C> {
     /// Goes on until something is committed. False if the connector ended instead, and had nothing more to say.
     ///
     /// # Errors
-    /// [`CaptureFailure`], if it failed.
+    /// [`CaptureFailure`], if it failed. That is told once.
     pub async fn commit(&mut self) -> Result<bool, CaptureFailure> {
         let Some(messages) = self.answers.recv().await else {
-            return match (&mut self.serving).await {
+            let Some(serving) = &mut self.serving else {
+                return Ok(false);
+            };
+            let ended = serving.await;
+            self.serving = None;
+            return match ended {
                 Ok(Ok(())) => Ok(false),
                 Ok(Err(error)) => Err(CaptureFailure::Connector(error)),
                 Err(_) => Err(CaptureFailure::Connector("it panicked".to_owned())),

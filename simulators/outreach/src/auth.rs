@@ -127,7 +127,8 @@ impl Tokens {
         }
         self.last_given = Some(now);
         let access = format!("access-{:016x}", self.random.next());
-        self.access.insert(access.clone(), now.saturating_add(self.life));
+        self.access
+            .insert(access.clone(), now.saturating_add(self.life));
         let mut given = json!({
             "access_token": access,
             "token_type": "bearer",

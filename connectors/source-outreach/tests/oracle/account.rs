@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use outreach_simulator::Simulator;
 use serde_json::Value;
+use source_outreach::LAG;
 use staunch::http::{Client, Limiter};
 
 /// The resources of a story: the name of each, and of the simulator's type.
@@ -15,30 +17,52 @@ pub(crate) type Captured = BTreeMap<&'static str, Vec<Value>>;
 /// The version of a document: its id and its time.
 fn version(document: &Value) -> (u64, String) {
     let attributes = &document["attributes"];
-    let at = attributes.get("updatedAt").unwrap_or(&attributes["createdAt"]);
-    (document["id"].as_u64().unwrap(), at.as_str().unwrap().to_owned())
+    let at = attributes
+        .get("updatedAt")
+        .unwrap_or(&attributes["createdAt"]);
+    (
+        document["id"].as_u64().unwrap(),
+        at.as_str().unwrap().to_owned(),
+    )
 }
 
 /// That the last document of each record is what the API shows of it now.
-pub(crate) async fn check_last_versions(simulator: &Simulator, captured: &Captured) -> Result<(), String> {
+pub(crate) async fn check_last_versions(
+    simulator: &Simulator,
+    captured: &Captured,
+) -> Result<(), String> {
     let client = Client::builder()
         .base_url(format!("{}/api/v2", simulator.url()))
         .header("authorization", "Bearer access-0")
         .limiter(Limiter::unlimited())
         .build();
     for (resource, documents) in captured {
-        let answer = client.get(*resource).query("provideDataConnections", true).query("page[size]", 1000).send();
+        let answer = client
+            .get(*resource)
+            .query("provideDataConnections", true)
+            .query("page[size]", 1000)
+            .send();
         let shown: Value = answer.await.unwrap().json().unwrap();
-        let last: BTreeMap<u64, &Value> = documents.iter().map(|document| (document["id"].as_u64().unwrap(), document)).collect();
+        let last: BTreeMap<u64, &Value> = documents
+            .iter()
+            .map(|document| (document["id"].as_u64().unwrap(), document))
+            .collect();
         for record in shown["data"].as_array().unwrap() {
             let id = record["id"].as_u64().unwrap();
             match last.get(&id) {
                 Some(document) if *document == record => {}
                 Some(document) => {
                     let (is, was) = (version(record).1, version(document).1);
-                    return Err(format!("{resource} {id} is of {is}, and was captured last as of {was}"));
+                    return Err(format!(
+                        "{resource} {id} is of {is}, and was captured last as of {was}"
+                    ));
                 }
-                None => return Err(format!("{resource} {id} of {} was never captured", version(record).1)),
+                None => {
+                    return Err(format!(
+                        "{resource} {id} of {} was never captured",
+                        version(record).1
+                    ));
+                }
             }
         }
     }
@@ -46,7 +70,11 @@ pub(crate) async fn check_last_versions(simulator: &Simulator, captured: &Captur
 }
 
 /// That each document is a version that there was, and none was captured more often than `at_most`.
-pub(crate) fn check_each_document(simulator: &Simulator, captured: &Captured, at_most: Option<usize>) -> Result<(), String> {
+pub(crate) fn check_each_document(
+    simulator: &Simulator,
+    captured: &Captured,
+    at_most: Option<usize>,
+) -> Result<(), String> {
     let truth = simulator.control("GET", "truth", &Value::Null)?;
     for (resource, kind) in RESOURCES {
         let mut counts = BTreeMap::<_, usize>::new();
@@ -55,12 +83,20 @@ pub(crate) fn check_each_document(simulator: &Simulator, captured: &Captured, at
         }
         for ((id, at), count) in counts {
             let versions = truth[kind][id.to_string()].as_array().unwrap();
-            let time = if kind == "event" { "createdAt" } else { "updatedAt" };
+            let time = if kind == "event" {
+                "createdAt"
+            } else {
+                "updatedAt"
+            };
             if !versions.iter().any(|version| version[time] == at.as_str()) {
-                return Err(format!("{resource} {id} of {at} was captured, and never was"));
+                return Err(format!(
+                    "{resource} {id} of {at} was captured, and never was"
+                ));
             }
             if at_most.is_some_and(|at_most| count > at_most) {
-                return Err(format!("{resource} {id} of {at} was captured {count} times"));
+                return Err(format!(
+                    "{resource} {id} of {at} was captured {count} times"
+                ));
             }
         }
     }
@@ -69,41 +105,63 @@ pub(crate) fn check_each_document(simulator: &Simulator, captured: &Captured, at
 
 /// The first time of each binding's cursors, and the cutoff of its backfill.
 #[derive(Debug, Default)]
-pub(crate) struct Positions(BTreeMap<&'static str, (Option<String>, Option<String>)>);
+pub(crate) struct Positions(BTreeMap<&'static str, (Option<Timestamp>, Option<Timestamp>)>);
 
 impl Positions {
-    pub(crate) fn of(state: &Value) -> Self {
+    /// From where on a release may read that opens with this state.
+    pub(crate) fn of(state: &Value, is_first_release: bool) -> Self {
         let position = |resource: &str| {
             let state = &state["bindingStateV1"][resource];
+            let at = |text: &Value| text.as_str().map(|text| text.parse::<Timestamp>().unwrap());
             let inc = &state["inc"];
-            let cursors = [&inc["cursor"], &inc["realtime"]["cursor"], &inc["lookback"]["cursor"]];
-            let first = cursors.iter().filter_map(|cursor| cursor.as_str()).min();
-            let cutoff = state["backfill"]["cutoff"].as_str();
-            (first.map(str::to_owned), cutoff.map(str::to_owned))
+            // Where the second release finds one cursor, it begins a lookback before that.
+            let flat =
+                at(&inc["cursor"]).map(|flat| if is_first_release { flat } else { flat - LAG });
+            let cursors = [
+                flat,
+                at(&inc["realtime"]["cursor"]),
+                at(&inc["lookback"]["cursor"]),
+            ];
+            (
+                cursors.into_iter().flatten().min(),
+                at(&state["backfill"]["cutoff"]),
+            )
         };
-        Self(RESOURCES.iter().map(|(resource, _)| (*resource, position(resource))).collect())
+        Self(
+            RESOURCES
+                .iter()
+                .map(|(resource, _)| (*resource, position(resource)))
+                .collect(),
+        )
     }
 
     /// That no request, from the one at `from` on, asks for what is before them, but for those of a backfill.
     pub(crate) fn check(&self, simulator: &Simulator, from: usize) -> Result<usize, String> {
         let requests = simulator.requests();
         for request in &requests[from..] {
-            let Some((resource, (first, cutoff))) =
-                self.0.iter().find(|(resource, _)| request.path == format!("/api/v2/{resource}"))
+            let Some((resource, (first, cutoff))) = self
+                .0
+                .iter()
+                .find(|(resource, _)| request.path == format!("/api/v2/{resource}"))
             else {
                 continue;
             };
             let bound = |name: &str| {
-                let found = request.query.iter().find(|(known, _)| known.ends_with(name));
-                found.map(|(_, value)| value.parse::<jiff::Timestamp>().unwrap())
+                let found = request
+                    .query
+                    .iter()
+                    .find(|(known, _)| known.ends_with(name));
+                found.map(|(_, value)| value.parse::<Timestamp>().unwrap())
             };
-            let (Some(gte), Some(lte), Some(first)) = (bound("[gte]"), bound("[lte]"), first) else {
+            let (Some(gte), Some(lte), Some(first)) = (bound("[gte]"), bound("[lte]"), first)
+            else {
                 continue;
             };
-            let is_backfill = cutoff.as_ref().is_some_and(|cutoff| cutoff.parse().ok() == Some(lte));
-            let first: jiff::Timestamp = first.parse().unwrap();
+            let is_backfill = *cutoff == Some(lte);
             if !is_backfill && gte.as_second() < first.as_second() {
-                return Err(format!("{resource} was asked from {gte} on, with all cursors at {first} or later"));
+                return Err(format!(
+                    "{resource} was asked from {gte} on, with all cursors at {first} or later"
+                ));
             }
         }
         Ok(requests.len())
