@@ -59,7 +59,9 @@ impl Emitted {
 
     /// A backfill is about to write these.
     pub(crate) fn backfilling(&mut self, ids: HashSet<u64>) {
-        self.written.retain(|id, _| !ids.contains(id));
+        for id in &ids {
+            self.written.remove(id);
+        }
         self.backfilling = ids;
     }
 }

@@ -28,3 +28,8 @@ pub use migrations::chain;
 pub use models::{Advanced, Config, Credentials};
 pub use place::Place;
 pub use window::LAG;
+
+// The example of the README is compiled with those of the crate.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

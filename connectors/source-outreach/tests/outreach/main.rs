@@ -7,6 +7,7 @@ mod errors;
 mod forms;
 mod hazards;
 mod recorded;
+mod schedules;
 mod states;
 mod support;
 mod tokens;

@@ -28,7 +28,9 @@ pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duratio
     }
     let value = text(headers, RETRY_AFTER.as_str())?;
     match number(value) {
-        Some(seconds) => duration(seconds),
+        // No standard says so, but there are servers that write when their window resets.
+        Some(at) if at >= EPOCH_SECONDS => duration(at - seconds(server_time(headers, now))),
+        Some(after) => duration(after),
         None => until(date(value)?, server_time(headers, now)),
     }
 }

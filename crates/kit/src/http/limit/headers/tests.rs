@@ -15,7 +15,7 @@ fn hints(headers: &[(&str, &str)]) -> Hints {
 }
 
 #[test]
-fn a_retry_after_is_a_number_of_seconds_or_a_date_that_is_to_come() {
+fn a_retry_after_is_a_number_of_seconds_or_a_time_that_is_to_come() {
     let wait = |seconds: f64| Some(Duration::from_secs_f64(seconds));
     for (value, expected) in [
         ("120", wait(120.0)),
@@ -23,6 +23,8 @@ fn a_retry_after_is_a_number_of_seconds_or_a_date_that_is_to_come() {
         ("1.5", wait(1.5)),
         ("Sun, 01 Mar 2026 12:00:30 GMT", wait(30.0)),
         ("2026-03-01T12:00:30Z", wait(30.0)),
+        ("1772366430", wait(30.0)),
+        ("1772366370", None),
         ("Sun, 01 Mar 2026 11:59:30 GMT", None),
         ("-5", None),
         ("1e3", None),
