@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod lag;
 mod random;
 mod story;
 

@@ -13,7 +13,7 @@ use crate::account::{Captured, Positions, RESOURCES, check_each_document, check_
 use crate::random::Random;
 
 /// When every story begins.
-const BEGIN: &str = "2025-06-15T12:00:00Z";
+pub(crate) const BEGIN: &str = "2025-06-15T12:00:00Z";
 
 const HOUR: u64 = 3600;
 
@@ -162,7 +162,7 @@ impl Story {
         let before = Positions::of(&self.state, self.is_first_release);
         let bind = |resource: &str| json!({ "name": resource, "interval": self.interval });
         let mut capture = Capture::new(connector)
-            .config(self.config())
+            .config(config(self.window))
             .with_state(self.state.clone());
         for (resource, _) in RESOURCES {
             capture = capture.bind_with(bind(resource)).keyed(["/id"]);
@@ -318,19 +318,20 @@ impl Story {
         Ok(())
     }
 
-    fn config(&self) -> Value {
-        json!({
-            "credentials": {
-                "credentials_title": "OAuth Credentials", "client_id": "client", "client_secret": "client-secret",
-                "refresh_token": "refresh-0", "access_token": "access-0", "access_token_expires_at": "2099-01-01T00:00:00Z",
-            },
-            "advanced": { "window_size": self.window },
-        })
-    }
-
     fn say(&self, what: impl FnOnce() -> String) {
         if self.is_told {
             println!("{}", what());
         }
     }
+}
+
+/// A config whose token is good for the whole of a story.
+pub(crate) fn config(window: &str) -> Value {
+    json!({
+        "credentials": {
+            "credentials_title": "OAuth Credentials", "client_id": "client", "client_secret": "client-secret",
+            "refresh_token": "refresh-0", "access_token": "access-0", "access_token_expires_at": "2099-01-01T00:00:00Z",
+        },
+        "advanced": { "window_size": window },
+    })
 }
