@@ -38,7 +38,7 @@ impl Control {
     pub(super) fn adaptive() -> Self {
         Self {
             fixed: None,
-            search: Search::default(),
+            search: Search::new(),
             quota: quota::Told::default(),
             budget: budget::Told::default(),
             not_before: None,
@@ -49,6 +49,7 @@ impl Control {
     pub(super) fn fixed(requests: f64, window: Duration) -> Self {
         Self {
             fixed: Some(Fixed::new(requests, window)),
+            search: Search::unbounded(),
             ..Self::adaptive()
         }
     }
@@ -105,6 +106,7 @@ impl Control {
 
     /// How a request went.
     pub(super) fn on_answer(&mut self, now: Instant, ticket: Ticket, outcome: &Outcome) {
+        self.search.end();
         let (hints, is_served) = match outcome {
             Outcome::Served(hints) => (hints, true),
             Outcome::Throttled(hints) => (hints, false),

@@ -4,7 +4,8 @@
 //! rate, whether it counts by windows, fills a bucket, or does something else. That is *measured*, so there is no need to fall far below
 //! it and to climb back. Three states:
 //!
-//! - *free*: nothing was refused yet, nothing is held back.
+//! - *free*: nothing was refused yet. Requests wait only for there to be fewer of them under way than were shown to be borne: eight to
+//!   begin with, and more with each that is served.
 //! - *searching*: a limit was met, but too few requests were served between two refusals for a measurement. The rate is cut at each
 //!   refusal, and grows by a share of itself as long as there is none.
 //! - *known*: the rate was measured. It begins a little below, comes up to what was measured, stays near it, and leaves it faster and
@@ -49,12 +50,25 @@ const CUT: (f64, f64) = (0.25, 0.7);
 /// How long it takes to come back to what was measured: at least, and at most.
 const SCALE: (f64, f64) = (5.0, 60.0);
 
+/// How many requests may be under way before anything was answered.
+const AT_ONCE: f64 = 8.0;
+
+/// An answer lets in as much of one more request as it took of these seconds, within bounds: they double with each round trip where
+/// answers are slow, and in about as many seconds where they are fast.
+const DOUBLED: f64 = 0.5;
+const MORE: (f64, f64) = (0.125, 1.0);
+
+/// While nothing is heard, how soon after the last request one more is sent than may be under way.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// How far a request may be ahead of its turn, since timers are that coarse.
 const TOLERANCE: Duration = Duration::from_millis(2);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Search {
     state: State,
+    /// Requests that are not answered yet.
+    under_way: u64,
     /// Since a refusal was followed by a served request.
     meter: Option<Meter>,
     /// The refusal that a cut was made for, until the server serves again.
@@ -75,10 +89,12 @@ pub(super) struct Search {
     closed_for: f64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 enum State {
-    #[default]
-    Free,
+    Free {
+        /// How many requests may be under way.
+        at_once: f64,
+    },
     Searching {
         per_second: f64,
     },
@@ -94,9 +110,36 @@ enum State {
 }
 
 impl Search {
+    /// For a server of which nothing is known.
+    pub(super) fn new() -> Self {
+        Self::beginning_with(AT_ONCE)
+    }
+
+    /// For a server whose limit is known, and kept by others.
+    pub(super) fn unbounded() -> Self {
+        Self::beginning_with(f64::INFINITY)
+    }
+
+    fn beginning_with(at_once: f64) -> Self {
+        Self {
+            state: State::Free { at_once },
+            under_way: 0,
+            meter: None,
+            edge: None,
+            cut_before: 0,
+            refused: 0,
+            served: 0,
+            probe: Duration::ZERO,
+            last: None,
+            round_trip: 0.0,
+            cost: 0.0,
+            closed_for: 0.0,
+        }
+    }
+
     pub(super) fn rate(&self) -> Option<f64> {
         match self.state {
-            State::Free => None,
+            State::Free { .. } => None,
             State::Searching { per_second } => Some(per_second),
             State::Known {
                 measured,
@@ -131,7 +174,14 @@ impl Search {
 
     pub(super) fn next_turn(&self, now: Instant) -> Instant {
         match (&self.state, self.last) {
-            (State::Free, _) | (_, None) => now,
+            (_, None) => now,
+            (State::Free { at_once }, Some((last, _))) => {
+                if (self.under_way as f64) < *at_once {
+                    now
+                } else {
+                    last + PATIENCE
+                }
+            }
             (_, Some((last, _))) => {
                 let turn = last + self.spacing();
                 if turn <= now + TOLERANCE.min(self.spacing() / 2) {
@@ -145,10 +195,11 @@ impl Search {
 
     /// A request is sent. At which pace.
     pub(super) fn begin(&mut self, now: Instant, cost: f64) -> Option<f64> {
+        self.under_way += 1;
         self.meter.get_or_insert_with(|| Meter::from(now));
         let spacing = self.spacing();
         let turn = match self.last {
-            Some((last, _)) if !matches!(self.state, State::Free) => {
+            Some((last, _)) if !matches!(self.state, State::Free { .. }) => {
                 let due = last + spacing;
                 let late = now.saturating_duration_since(due);
                 if late <= TOLERANCE.max(spacing) {
@@ -177,7 +228,7 @@ impl Search {
             return;
         }
         match &mut self.state {
-            State::Free => {}
+            State::Free { .. } => {}
             State::Searching { per_second } => {
                 let slowest = (2.0 * self.round_trip).max(self.closed_for).max(1e-3);
                 let share = (1.0 / MEASURED as f64).min(seconds / slowest);
@@ -187,8 +238,17 @@ impl Search {
         }
     }
 
+    /// A request is not under way any more, whatever came of it.
+    pub(super) fn end(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
+    }
+
     pub(super) fn on_served(&mut self, now: Instant, ticket: Ticket) {
         self.heard(now, ticket);
+        if let State::Free { at_once } = &mut self.state {
+            let took = now.saturating_duration_since(ticket.sent).as_secs_f64();
+            *at_once += (took / DOUBLED).clamp(MORE.0, MORE.1);
+        }
         let was_closed = self.is_closed();
         self.served = self.served.max(ticket.number + 1);
         if was_closed && !self.is_closed() {
