@@ -9,9 +9,8 @@ use super::scenarios::Scenario;
 use super::server::{Rule, Says, Server};
 use crate::random::Random;
 
-/// A limit must be found within so many seconds, and after it has changed within so many.
+/// Within how many seconds a limit must be found, at the beginning and after a change.
 const FOUND: usize = 30;
-const FOUND_AGAIN: usize = 20;
 
 /// What is wanted: this share of what is allowed, and less than this share of refusals.
 const SERVED: f64 = 0.9;
@@ -146,7 +145,7 @@ fn spans(scenario: &Scenario) -> Vec<Range<usize>> {
         .map(|((from, _), end)| match *from as usize {
             0 if rates.len() == 1 && length < 60 => FOUND..FOUND + 60,
             0 => FOUND.next_multiple_of(length)..end,
-            from => from + FOUND_AGAIN..end,
+            from => from + FOUND..end,
         })
         .collect()
 }

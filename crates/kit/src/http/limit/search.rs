@@ -53,22 +53,30 @@ const SCALE: (f64, f64) = (5.0, 60.0);
 /// How many requests may be under way before anything was answered.
 const AT_ONCE: f64 = 8.0;
 
-/// An answer lets in as much of one more request as it took of these seconds, within bounds: they double with each round trip where
-/// answers are slow, and in about as many seconds where they are fast.
+/// An answer lets in one more request, or as much of one as it took of these seconds: those under way double with each round trip where
+/// answers are slow, and about as often where they are fast.
 const DOUBLED: f64 = 0.5;
-const MORE: (f64, f64) = (0.125, 1.0);
+
+/// Which share of requests may be refused before tries become rarer, and of about how many requests it is reckoned.
+const WORTH: f64 = 0.02;
+const MEMORY: f64 = 1_000.0;
+
+/// What a server asks to wait is rounded up by as much.
+const ROUNDED: Duration = Duration::from_secs(1);
 
 /// While nothing is heard, how soon after the last request one more is sent than may be under way.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How far a request may be ahead of its turn, since timers are that coarse.
-const TOLERANCE: Duration = Duration::from_millis(2);
+const TOLERANCE: Duration = Duration::from_millis(1);
 
 #[derive(Debug)]
 pub(super) struct Search {
     state: State,
     /// Requests that are not answered yet.
     under_way: u64,
+    /// How many requests were refused of late, and how many were answered.
+    answers: (f64, f64),
     /// Since a refusal was followed by a served request.
     meter: Option<Meter>,
     /// The refusal that a cut was made for, until the server serves again.
@@ -112,7 +120,7 @@ enum State {
 impl Search {
     /// For a server of which nothing is known.
     pub(super) fn new() -> Self {
-        Self::beginning_with(AT_ONCE)
+        Self::beginning_with(if v(7)>0. {v(7)} else {AT_ONCE})
     }
 
     /// For a server whose limit is known, and kept by others.
@@ -124,6 +132,7 @@ impl Search {
         Self {
             state: State::Free { at_once },
             under_way: 0,
+            answers: (0.0, 0.0),
             meter: None,
             edge: None,
             cut_before: 0,
@@ -208,7 +217,7 @@ impl Search {
                     meter.idle(late);
                 }
                 // A timer that is late does not slow down the whole.
-                let behind = now.checked_sub(TOLERANCE.max(spacing)).unwrap_or(now);
+                let behind = now.checked_sub(TOLERANCE).unwrap_or(now);
                 due.clamp(behind, now + TOLERANCE)
             }
             _ => now,
@@ -227,14 +236,18 @@ impl Search {
         if self.is_closed() {
             return;
         }
+        let debt = self.debt();
         match &mut self.state {
             State::Free { .. } => {}
             State::Searching { per_second } => {
                 let slowest = (2.0 * self.round_trip).max(self.closed_for).max(1e-3);
                 let share = (1.0 / MEASURED as f64).min(seconds / slowest);
-                *per_second *= GROWTH.powf(share);
+                *per_second *= GROWTH.powf(share / debt);
             }
-            State::Known { paced, .. } => *paced += seconds,
+            State::Known { paced, scale, measured, .. } => {
+                *paced += seconds / debt;
+                if v(3) > 0. && *paced > v(3) * *scale { self.state = State::Searching { per_second: *measured * (1.+EXCESS*(v(3)-1.).powi(3)) }; }
+            }
         }
     }
 
@@ -244,10 +257,10 @@ impl Search {
     }
 
     pub(super) fn on_served(&mut self, now: Instant, ticket: Ticket) {
-        self.heard(now, ticket);
+        self.heard(now, ticket, false);
         if let State::Free { at_once } = &mut self.state {
             let took = now.saturating_duration_since(ticket.sent).as_secs_f64();
-            *at_once += (took / DOUBLED).clamp(MORE.0, MORE.1);
+            *at_once += (took / DOUBLED).min(1.0);
         }
         let was_closed = self.is_closed();
         self.served = self.served.max(ticket.number + 1);
@@ -265,7 +278,7 @@ impl Search {
 
     /// A request was refused, and the server asks to wait; the next request will be number `next`.
     pub(super) fn on_refused(&mut self, now: Instant, ticket: Ticket, next: u64, wait: Duration) {
-        self.heard(now, ticket);
+        self.heard(now, ticket, true);
         self.closed_for = self.closed_for.max(wait.as_secs_f64());
         self.refused = self.refused.max(ticket.number + 1);
         if ticket.number < self.cut_before {
@@ -273,7 +286,7 @@ impl Search {
         }
         self.cut_before = next;
         if self.edge.is_some() {
-            self.probe = (self.probe * 5 / 4).min(MAX_PROBE);
+            self.probe = self.probe.mul_f64(if self.edge.is_some_and(|e| e.is_first) {v(5)} else {1.25}).min(MAX_PROBE);
             return;
         }
         let Some(reading) = self.meter.as_ref().map(Meter::read) else {
@@ -282,6 +295,7 @@ impl Search {
         let all = ticket.sent.saturating_duration_since(reading.since);
         let edge = Edge {
             sent: ticket.sent,
+            asked: wait.min(ROUNDED).as_secs_f64(),
             served: reading.served,
             cost: reading.cost,
             open: all.saturating_sub(reading.idle).as_secs_f64(),
@@ -304,7 +318,7 @@ impl Search {
             self.meter = Some(Meter::from(ticket.sent)); // A later one has been served already.
         }
         self.probe = Duration::from_secs_f64(self.round_trip)
-            .max(self.spacing())
+            .max(self.spacing()).max(Duration::from_secs_f64(self.closed_for*v(6)))
             .min(MAX_PROBE);
         // The server was full when it was asked, not when it answered.
         if let Some((last, _)) = &mut self.last {
@@ -322,7 +336,9 @@ impl Search {
             .saturating_duration_since(edge.sent)
             .as_secs_f64();
         self.closed_for = closed.max(0.7 * self.closed_for);
-        self.cut(edge, closed);
+        // A window that lasted longer than that is seen to.
+        let in_vain = edge.asked * edge.open / (edge.open + edge.asked).max(1e-3);
+        self.cut(edge, (closed - in_vain).max(0.0));
         self.meter = Some(Meter::from(ticket.sent));
     }
 
@@ -367,13 +383,25 @@ impl Search {
     /// The more a refusal costs, in requests, in time until it is heard of, and in time without service, the rarer they shall be.
     fn scale(&self, measured: f64) -> f64 {
         let requests = 50.0 * self.cost / measured;
-        requests
+        let seconds = requests
             .max(10.0 * self.round_trip)
-            .max((15.0 * self.closed_for).min(20.0))
-            .clamp(SCALE.0, SCALE.1)
+            .max((15.0 * self.closed_for).min(20.0));
+        seconds.clamp(SCALE.0, SCALE.1)
     }
 
-    fn heard(&mut self, now: Instant, ticket: Ticket) {
+    /// How many times as many requests were refused of late as should be; at least 1, at most 4.
+    fn debt(&self) -> f64 {
+        let (refused, all) = self.answers;
+        (refused / all.max(1.0) / WORTH).clamp(1.0, 4.0)
+    }
+
+    fn heard(&mut self, now: Instant, ticket: Ticket, is_refused: bool) {
+        let (refused, all) = &mut self.answers;
+        *all += 1.0;
+        *refused += if is_refused { 1.0 } else { 0.0 };
+        if *all >= MEMORY {
+            (*refused, *all) = (*refused / 2.0, *all / 2.0);
+        }
         let took = now.saturating_duration_since(ticket.sent).as_secs_f64();
         self.round_trip = if self.round_trip == 0.0 {
             took
@@ -382,3 +410,5 @@ impl Search {
         };
     }
 }
+
+fn v(i: usize) -> f64 { static V: std::sync::OnceLock<Vec<f64>> = std::sync::OnceLock::new(); V.get_or_init(|| (0..20).map(|i| std::env::var(format!("V{i}")).ok().and_then(|x| x.parse().ok()).unwrap_or(0.0)).collect())[i] }
