@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use staunch::http::Limiter;
 use staunch_net_tests::limits::{
-    Rule, Run, Says, Scenario, Server, chart, row, run, scenarios, simulate,
+    Rule, Run, Says, Scenario, Server, chart, row, run, scenarios, simulate, simulate_with,
 };
 
 fn named(name: &str) -> Run {
@@ -98,20 +98,27 @@ fn every_rate_is_found_by_any_number_of_callers_at_any_distance() {
     }
 }
 
+/// However many ask, and however far away it is: once the first few answers are there, they wait for nothing.
 #[test]
-fn without_a_limit_nothing_waits() {
-    let free = named("no-limit");
-    let scenario = scenarios()
-        .into_iter()
-        .find(|scenario| scenario.name == "no-limit")
-        .unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    let unlimited = runtime.block_on(run(&scenario, Limiter::unlimited()));
-    assert_eq!(free, unlimited);
+fn without_a_limit_next_to_nothing_waits() {
+    for (callers, latency, least) in [
+        (1, 0.1, 1.0),
+        (10, 0.1, 0.99),
+        (50, 0.02, 0.98),
+        (200, 0.02, 0.95),
+        (200, 0.2, 0.9),
+    ] {
+        let server = Server::new(Rule::Nothing, f64::INFINITY);
+        let mut scenario = Scenario::new("", server, callers, latency);
+        scenario.seconds = 30;
+        let served = |run: &Run| -> f64 { run.seconds.iter().map(|second| second.served).sum() };
+        let found = served(&simulate(&scenario));
+        let unlimited = served(&simulate_with(&scenario, Limiter::unlimited()));
+        assert!(
+            found >= least * unlimited,
+            "{callers} callers, {latency} s: {found} of {unlimited}"
+        );
+    }
 }
 
 #[test]

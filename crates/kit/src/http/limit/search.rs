@@ -4,15 +4,19 @@
 //! rate, whether it counts by windows, fills a bucket, or does something else. That is *measured*, so there is no need to fall far below
 //! it and to climb back. Three states:
 //!
-//! - *free*: nothing was refused yet. Requests wait only for there to be fewer of them under way than were shown to be borne: eight to
+//! - *free*: nothing was refused yet. Requests wait only for there to be fewer of them under way than were shown to be borne: four to
 //!   begin with, and more with each that is served.
-//! - *searching*: a limit was met, but too few requests were served between two refusals for a measurement. The rate is cut at each
+//! - *searching*: a limit was met, but too few requests were served between two refusals for a measurement; or what was measured has been
+//!   exceeded for long without a refusal. The rate is cut at each
 //!   refusal, and grows by a share of itself as long as there is none.
 //! - *known*: the rate was measured. It begins a little below, comes up to what was measured, stays near it, and leaves it faster and
 //!   faster: the curve of CUBIC (RFC 9438), whose time scale depends on what a refusal costs.
 //!
 //! One cut per round: what was sent before a cut cannot know of it, so its refusals cut nothing. While the newest request that was heard
 //! of was refused, the server is *closed*: it is asked at growing intervals until it serves again.
+//!
+//! Refusals are a debt: if more than one request in fifty was refused of late, as after a start with many callers, the rate grows as much
+//! more slowly.
 
 mod edge;
 
@@ -36,13 +40,16 @@ const MARGIN: f64 = 0.97;
 /// How far above what was measured one is, as long after reaching it as it took to reach it.
 const EXCESS: f64 = 0.05;
 
+/// After how many times as long as it took to reach what was measured that is not believed any more, for want of a refusal.
+const BEYOND: f64 = 2.3;
+
 /// What a search grows by, in the time of [`MEASURED`] requests, of two round trips, or for which the server was closed.
 const GROWTH: f64 = 1.5;
 
 /// How far the rate that was refused may be above what was measured, for that to be certain; and how much sooner one tries for more if it
 /// is not.
 const CERTAIN: f64 = 1.25;
-const SOONER: f64 = 0.25;
+const SOONER: f64 = 0.4;
 
 /// The least and the most that is left of a rate that is cut without a measurement.
 const CUT: (f64, f64) = (0.25, 0.7);
@@ -51,14 +58,16 @@ const CUT: (f64, f64) = (0.25, 0.7);
 const SCALE: (f64, f64) = (5.0, 60.0);
 
 /// How many requests may be under way before anything was answered.
-const AT_ONCE: f64 = 8.0;
+const AT_ONCE: f64 = 4.0;
 
-/// An answer lets in one more request, or as much of one as it took of these seconds: those under way double with each round trip where
-/// answers are slow, and about as often where they are fast.
-const DOUBLED: f64 = 0.5;
+/// An answer lets in as much of one more as it took of these seconds, and no more than so much of one: requests under way become more by
+/// that share with each round trip where answers are slow, and in about that time where they are fast.
+const SOON: f64 = 0.5;
+const MORE: f64 = 0.7;
 
-/// Which share of requests may be refused before tries become rarer, and of about how many requests it is reckoned.
+/// Which share of requests may be refused before tries become rarer, how much rarer at most, and of about how many requests it is reckoned.
 const WORTH: f64 = 0.02;
+const MAX_DEBT: f64 = 4.0;
 const MEMORY: f64 = 1_000.0;
 
 /// What a server asks to wait is rounded up by as much.
@@ -120,7 +129,7 @@ enum State {
 impl Search {
     /// For a server of which nothing is known.
     pub(super) fn new() -> Self {
-        Self::beginning_with(if v(7)>0. {v(7)} else {AT_ONCE})
+        Self::beginning_with(AT_ONCE)
     }
 
     /// For a server whose limit is known, and kept by others.
@@ -244,9 +253,18 @@ impl Search {
                 let share = (1.0 / MEASURED as f64).min(seconds / slowest);
                 *per_second *= GROWTH.powf(share / debt);
             }
-            State::Known { paced, scale, measured, .. } => {
+            State::Known {
+                paced,
+                scale,
+                measured,
+                ..
+            } => {
                 *paced += seconds / debt;
-                if v(3) > 0. && *paced > v(3) * *scale { self.state = State::Searching { per_second: *measured * (1.+EXCESS*(v(3)-1.).powi(3)) }; }
+                if *paced > BEYOND * *scale {
+                    // It allows more than was measured, nobody knows how much more.
+                    let per_second = *measured * (1.0 + EXCESS * (BEYOND - 1.0).powi(3));
+                    self.state = State::Searching { per_second };
+                }
             }
         }
     }
@@ -260,7 +278,7 @@ impl Search {
         self.heard(now, ticket, false);
         if let State::Free { at_once } = &mut self.state {
             let took = now.saturating_duration_since(ticket.sent).as_secs_f64();
-            *at_once += (took / DOUBLED).min(1.0);
+            *at_once += (took / SOON).min(MORE);
         }
         let was_closed = self.is_closed();
         self.served = self.served.max(ticket.number + 1);
@@ -286,7 +304,7 @@ impl Search {
         }
         self.cut_before = next;
         if self.edge.is_some() {
-            self.probe = self.probe.mul_f64(if self.edge.is_some_and(|e| e.is_first) {v(5)} else {1.25}).min(MAX_PROBE);
+            self.probe = (2 * self.probe).min(MAX_PROBE);
             return;
         }
         let Some(reading) = self.meter.as_ref().map(Meter::read) else {
@@ -317,8 +335,9 @@ impl Search {
         } else {
             self.meter = Some(Meter::from(ticket.sent)); // A later one has been served already.
         }
-        self.probe = Duration::from_secs_f64(self.round_trip)
-            .max(self.spacing()).max(Duration::from_secs_f64(self.closed_for*v(6)))
+        self.probe = Duration::ZERO; // The last one's, which has no part in the spacing.
+        self.probe = Duration::from_secs_f64(self.round_trip.max(self.closed_for / 10.0))
+            .max(self.spacing())
             .min(MAX_PROBE);
         // The server was full when it was asked, not when it answered.
         if let Some((last, _)) = &mut self.last {
@@ -336,9 +355,11 @@ impl Search {
             .saturating_duration_since(edge.sent)
             .as_secs_f64();
         self.closed_for = closed.max(0.7 * self.closed_for);
-        // A window that lasted longer than that is seen to.
-        let in_vain = edge.asked * edge.open / (edge.open + edge.asked).max(1e-3);
-        self.cut(edge, (closed - in_vain).max(0.0));
+        // It may have opened at any time since the last probe; or it said by a second too late when it would, which is much if it was
+        // open for longer than that.
+        let unasked = self.probe.as_secs_f64() / 2.0;
+        let asked = edge.asked * edge.open / (edge.open + edge.asked).max(1e-3);
+        self.cut(edge, (closed - unasked.max(asked)).max(0.0));
         self.meter = Some(Meter::from(ticket.sent));
     }
 
@@ -392,7 +413,7 @@ impl Search {
     /// How many times as many requests were refused of late as should be; at least 1, at most 4.
     fn debt(&self) -> f64 {
         let (refused, all) = self.answers;
-        (refused / all.max(1.0) / WORTH).clamp(1.0, 4.0)
+        (refused / all.max(1.0) / WORTH).clamp(1.0, MAX_DEBT)
     }
 
     fn heard(&mut self, now: Instant, ticket: Ticket, is_refused: bool) {
@@ -410,5 +431,3 @@ impl Search {
         };
     }
 }
-
-fn v(i: usize) -> f64 { static V: std::sync::OnceLock<Vec<f64>> = std::sync::OnceLock::new(); V.get_or_init(|| (0..20).map(|i| std::env::var(format!("V{i}")).ok().and_then(|x| x.parse().ok()).unwrap_or(0.0)).collect())[i] }
