@@ -33,8 +33,11 @@ fn nine_tenths_of_a_steady_limit_are_reached_within_thirty_seconds() {
         "bucket-large",
         "bucket-far-away",
         "bucket-retry-after",
+        "bucket-many-callers",
         "window-second",
         "window-second-fast",
+        "window-second-retry-after",
+        "window-ten",
         "window-sliding",
         "cost-told",
         "cost-not-told",
@@ -104,9 +107,9 @@ fn without_a_limit_next_to_nothing_waits() {
     for (callers, latency, least) in [
         (1, 0.1, 1.0),
         (10, 0.1, 0.99),
-        (50, 0.02, 0.98),
-        (200, 0.02, 0.95),
-        (200, 0.2, 0.9),
+        (50, 0.02, 0.97),
+        (200, 0.02, 0.94),
+        (200, 0.2, 0.93),
     ] {
         let server = Server::new(Rule::Nothing, f64::INFINITY);
         let mut scenario = Scenario::new("", server, callers, latency);
@@ -144,6 +147,23 @@ fn a_limit_that_is_cut_or_raised_fourfold_is_found_within_twenty_seconds() {
             run.reached(120)
         );
         assert!(run.refused(180) < 0.05, "{name}");
+    }
+}
+
+#[test]
+fn a_low_limit_that_is_raised_threefold_is_found_within_half_a_minute() {
+    let run = named("slow-raised");
+    assert!(run.reached(60).unwrap() <= 90, "{:?}", run.reached(60));
+    assert!(run.refused(120) < 0.05);
+}
+
+/// Of few requests, those that it takes to find a limit are a larger share.
+#[test]
+fn a_low_limit_is_reached_by_many_callers_with_few_refusals() {
+    for name in ["bucket-slow", "window-ten-many-callers", "bucket-of-one"] {
+        let run = named(name);
+        assert!(run.share(30, 120) >= 0.85, "{name}: {}", run.share(30, 120));
+        assert!(run.refused(120) < 0.08, "{name}: {}", run.refused(120));
     }
 }
 

@@ -6,9 +6,8 @@
 //!
 //! - *free*: nothing was refused yet. Requests wait only for there to be fewer of them under way than were shown to be borne: four to
 //!   begin with, and more with each that is served.
-//! - *searching*: a limit was met, but too few requests were served between two refusals for a measurement; or what was measured has been
-//!   exceeded for long without a refusal. The rate is cut at each
-//!   refusal, and grows by a share of itself as long as there is none.
+//! - *searching*: a limit was met, but too few requests were served between two refusals for a measurement; or what was measured has
+//!   been exceeded for long without a refusal. The rate is cut at each refusal, and grows by a share of itself as long as there is none.
 //! - *known*: the rate was measured. It begins a little below, comes up to what was measured, stays near it, and leaves it faster and
 //!   faster: the curve of CUBIC (RFC 9438), whose time scale depends on what a refusal costs.
 //!
@@ -43,7 +42,8 @@ const EXCESS: f64 = 0.05;
 /// After how many times as long as it took to reach what was measured that is not believed any more, for want of a refusal.
 const BEYOND: f64 = 2.3;
 
-/// What a search grows by, in the time of [`MEASURED`] requests, of two round trips, or for which the server was closed.
+/// What a search grows by, in the time of [`MEASURED`] requests, of two round trips, for which the server was closed, or of a second,
+/// whichever is longest: a bucket that is full takes in a while of anything.
 const GROWTH: f64 = 1.5;
 
 /// How far the rate that was refused may be above what was measured, for that to be certain; and how much sooner one tries for more if it
@@ -60,10 +60,9 @@ const SCALE: (f64, f64) = (5.0, 60.0);
 /// How many requests may be under way before anything was answered.
 const AT_ONCE: f64 = 4.0;
 
-/// An answer lets in as much of one more as it took of these seconds, and no more than so much of one: requests under way become more by
-/// that share with each round trip where answers are slow, and in about that time where they are fast.
-const SOON: f64 = 0.5;
-const MORE: f64 = 0.7;
+/// An answer lets in as much of one more request as it took of these seconds, and one at most: those under way double with each round trip
+/// where answers are slow, and about as often where they are fast.
+const DOUBLED: f64 = 0.5;
 
 /// Which share of requests may be refused before tries become rarer, how much rarer at most, and of about how many requests it is reckoned.
 const WORTH: f64 = 0.02;
@@ -249,7 +248,7 @@ impl Search {
         match &mut self.state {
             State::Free { .. } => {}
             State::Searching { per_second } => {
-                let slowest = (2.0 * self.round_trip).max(self.closed_for).max(1e-3);
+                let slowest = (2.0 * self.round_trip).max(self.closed_for).max(1.0);
                 let share = (1.0 / MEASURED as f64).min(seconds / slowest);
                 *per_second *= GROWTH.powf(share / debt);
             }
@@ -278,7 +277,7 @@ impl Search {
         self.heard(now, ticket, false);
         if let State::Free { at_once } = &mut self.state {
             let took = now.saturating_duration_since(ticket.sent).as_secs_f64();
-            *at_once += (took / SOON).min(MORE);
+            *at_once += (took / DOUBLED).min(1.0);
         }
         let was_closed = self.is_closed();
         self.served = self.served.max(ticket.number + 1);
