@@ -151,10 +151,10 @@ fn a_limit_that_is_cut_or_raised_fourfold_is_found_within_twenty_seconds() {
 }
 
 #[test]
-fn a_low_limit_that_is_raised_threefold_is_found_within_half_a_minute() {
+fn a_low_limit_that_is_raised_threefold_is_found_within_a_minute() {
     let run = named("slow-raised");
-    assert!(run.reached(60).unwrap() <= 90, "{:?}", run.reached(60));
-    assert!(run.refused(120) < 0.05);
+    assert!(run.reached(60).unwrap() <= 120, "{:?}", run.reached(60));
+    assert!(run.refused(180) < 0.05);
 }
 
 /// Of few requests, those that it takes to find a limit are a larger share.

@@ -188,7 +188,8 @@ fn changing() -> Vec<Scenario> {
         .seconds(180),
         Scenario::new("slow-raised", bucket(4.0), 10, 0.2)
             .about("a bucket of 4, filled at 4/s, from 60 s on at 12/s")
-            .rates(&[(0.0, 4.0), (60.0, 12.0)]),
+            .rates(&[(0.0, 4.0), (60.0, 12.0)])
+            .seconds(180),
         Scenario::new("others", bucket(40.0), 20, 0.1)
             .about("a bucket, filled at 40/s; from 60 s to 100 s others take 25/s")
             .others(others(25.0))
