@@ -7,8 +7,10 @@ mod chart;
 mod run;
 mod scenarios;
 mod server;
+mod sweep;
 
 pub use chart::{chart, row};
-pub use run::{Run, Second, run, simulate};
+pub use run::{Run, Second, run, simulate, simulate_with};
 pub use scenarios::{Scenario, scenarios};
 pub use server::{Others, Rule, Says, Server};
+pub use sweep::{Finding, sweep, tally};

@@ -1,7 +1,8 @@
 //! How fast a server may be asked.
 //!
-//! A [`Limiter`] lets requests through in the order in which they ask for their turn. It holds nothing back until a server shows that it has
-//! a limit: by refusing a request (429), or by saying in its headers that little is left. From then on it paces the requests at the rate
+//! A [`Limiter`] lets requests through in the order in which they ask for their turn. Few of them are under way at first, and more with each
+//! answer; no rate is kept to until a server shows that it has a limit: by refusing a request (429), or by saying in its headers that little
+//! is left. From then on it paces the requests at the rate
 //! that the server was seen to serve, which is measured from one refusal to the next, and tries now and then whether there is more.
 //!
 //! What decides ([`control`]) is plain values: the time is an argument. What waits stands in this file.

@@ -62,11 +62,17 @@ impl Run {
 /// Runs it on a clock of its own, with a limiter that knows nothing.
 #[must_use]
 pub fn simulate(scenario: &Scenario) -> Run {
+    simulate_with(scenario, Limiter::default())
+}
+
+/// Runs it on a clock of its own, with this limiter.
+#[must_use]
+pub fn simulate_with(scenario: &Scenario, limiter: Limiter) -> Run {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_time().start_paused(true).build();
     runtime
         .expect("a runtime without I/O takes nothing that could be missing")
-        .block_on(run(scenario, Limiter::default()))
+        .block_on(run(scenario, limiter))
 }
 
 /// Runs it on Tokio's clock, which must be paused.

@@ -107,9 +107,25 @@ fn steady() -> Vec<Scenario> {
         Scenario::new("bucket-retry-after", bucket(20.0), 10, 0.1)
             .about("a bucket of 20, filled at 20/s; `Retry-After`")
             .says(Says::RetryAfter),
+        Scenario::new(
+            "bucket-of-one",
+            Server::new(Rule::Bucket(1.0), 20.0),
+            10,
+            0.1,
+        )
+        .about("a bucket of 1, filled at 20/s"),
+        Scenario::new("bucket-many-callers", bucket(10.0), 100, 0.02)
+            .about("a bucket of 10, filled at 10/s"),
+        Scenario::new("bucket-slow", bucket(2.0), 100, 0.1).about("a bucket of 2, filled at 2/s"),
         Scenario::new("window-second", window(20.0, 1.0), 10, 0.1).about("20 in each second"),
         Scenario::new("window-second-fast", window(200.0, 1.0), 50, 0.02)
             .about("200 in each second"),
+        Scenario::new("window-second-retry-after", window(60.0, 1.0), 25, 0.02)
+            .about("60 in each second; `Retry-After`")
+            .says(Says::RetryAfter),
+        Scenario::new("window-ten", window(12.0, 10.0), 12, 0.1).about("120 in each ten seconds"),
+        Scenario::new("window-ten-many-callers", window(3.0, 10.0), 100, 0.1)
+            .about("30 in each ten seconds"),
         Scenario::new(
             "window-sliding",
             Server::new(Rule::Sliding(1.0), 50.0),
@@ -170,6 +186,10 @@ fn changing() -> Vec<Scenario> {
         .about("40 in each second, from 60 s on 20, from 120 s on 80")
         .rates(&[(0.0, 40.0), (60.0, 20.0), (120.0, 80.0)])
         .seconds(180),
+        Scenario::new("slow-raised", bucket(4.0), 10, 0.2)
+            .about("a bucket of 4, filled at 4/s, from 60 s on at 12/s")
+            .rates(&[(0.0, 4.0), (60.0, 12.0)])
+            .seconds(180),
         Scenario::new("others", bucket(40.0), 20, 0.1)
             .about("a bucket, filled at 40/s; from 60 s to 100 s others take 25/s")
             .others(others(25.0))

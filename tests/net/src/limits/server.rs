@@ -69,7 +69,7 @@ pub struct Server {
 struct State {
     /// Until when it was simulated.
     now: f64,
-    /// What was used of this window, or is left in the bucket.
+    /// What was used of this window, be it fixed or sliding, or is left in the bucket.
     used: f64,
     window: u64,
     tokens: Option<f64>,
@@ -137,17 +137,15 @@ impl Server {
                 fits
             }
             Rule::Sliding(length) => {
-                while state
-                    .recent
-                    .front()
-                    .is_some_and(|(then, _)| *then <= at - length)
+                while let Some((_, cost)) =
+                    state.recent.pop_front_if(|(then, _)| *then <= at - length)
                 {
-                    state.recent.pop_front();
+                    state.used -= cost;
                 }
-                let used: f64 = state.recent.iter().map(|(_, cost)| cost).sum();
-                let fits = used + cost <= (rate * length).round();
+                let fits = state.used + cost <= (rate * length).round();
                 if fits {
                     state.recent.push_back((at, cost));
+                    state.used += cost;
                 }
                 fits
             }
@@ -201,10 +199,13 @@ impl Server {
                 (limit - used, limit, length - at % length)
             }
             Rule::Sliding(length) => {
-                let used: f64 = self.state.recent.iter().map(|(_, cost)| cost).sum();
                 let first = self.state.recent.front().map_or(at, |(then, _)| *then);
                 let limit = (rate * length).round();
-                (limit - used, limit, (first + length - at).max(0.0))
+                (
+                    limit - self.state.used,
+                    limit,
+                    (first + length - at).max(0.0),
+                )
             }
             Rule::Bucket(size) => {
                 let tokens = self.state.tokens.unwrap_or(size);

@@ -38,7 +38,7 @@ impl Control {
     pub(super) fn adaptive() -> Self {
         Self {
             fixed: None,
-            search: Search::default(),
+            search: Search::new(),
             quota: quota::Told::default(),
             budget: budget::Told::default(),
             not_before: None,
@@ -49,7 +49,7 @@ impl Control {
     pub(super) fn fixed(requests: f64, window: Duration) -> Self {
         Self {
             fixed: Some(Fixed::new(requests, window)),
-            search: Search::of_known_limit(),
+            search: Search::unbounded(),
             ..Self::adaptive()
         }
     }
@@ -106,21 +106,20 @@ impl Control {
 
     /// How a request went.
     pub(super) fn on_answer(&mut self, now: Instant, ticket: Ticket, outcome: &Outcome) {
+        self.search.end();
         let (hints, is_served) = match outcome {
             Outcome::Served(hints) => (hints, true),
             Outcome::Throttled(hints) => (hints, false),
             Outcome::Failed => {
                 self.budget.on_answer(now, ticket.cost, None);
-                self.search.on_failed();
                 return;
             }
         };
         self.on_hints(now, ticket, hints, is_served);
         if is_served {
             self.search.on_served(now, ticket);
-        } else if hints.budget.is_some() && self.budget.is_some() {
-            self.search.on_failed(); // Where there is a budget, it says all: the rate is its own.
-        } else {
+        } else if hints.budget.is_none() || !self.budget.is_some() {
+            // Where there is a budget, it says all: the rate is its own.
             let wait = hints.retry_after.unwrap_or_default().min(MAX_PAUSE);
             self.search.on_refused(now, ticket, self.next, wait);
         }

@@ -4,15 +4,18 @@
 //! rate, whether it counts by windows, fills a bucket, or does something else. That is *measured*, so there is no need to fall far below
 //! it and to climb back. Three states:
 //!
-//! - *free*: nothing was refused yet. Requests wait for nothing but for how many are under way: few at first, one more with each that is
-//!   served, twice as many with each round trip. So a crowd that begins all at once finds a low limit without overrunning it.
-//! - *searching*: a limit was met, but too few requests were served between two refusals for a measurement. The rate is cut at each
-//!   refusal, and grows by a share of itself as long as there is none.
+//! - *free*: nothing was refused yet. Requests wait only for there to be fewer of them under way than were shown to be borne: four to
+//!   begin with, and more with each that is served.
+//! - *searching*: a limit was met, but too few requests were served between two refusals for a measurement; or what was measured has
+//!   been exceeded for long without a refusal. The rate is cut at each refusal, and grows by a share of itself as long as there is none.
 //! - *known*: the rate was measured. It begins a little below, comes up to what was measured, stays near it, and leaves it faster and
 //!   faster: the curve of CUBIC (RFC 9438), whose time scale depends on what a refusal costs.
 //!
 //! One cut per round: what was sent before a cut cannot know of it, so its refusals cut nothing. While the newest request that was heard
 //! of was refused, the server is *closed*: it is asked at growing intervals until it serves again.
+//!
+//! Refusals are a debt: if more than one request in fifty was refused of late, as after a start with many callers, the rate grows as much
+//! more slowly.
 
 mod edge;
 
@@ -30,25 +33,23 @@ const MIN_PER_SECOND: f64 = 1.0 / 60.0;
 /// How far apart requests are to a server that refuses all of them.
 const MAX_PROBE: Duration = Duration::from_secs(5);
 
-/// How much farther apart they come with each refusal: once the rate is known, which says about when the server serves again, and before that.
-const PROBE_GROWTH: (f64, f64) = (1.25, 2.0);
-
 /// What is begun with, of what was measured.
 const MARGIN: f64 = 0.97;
 
 /// How far above what was measured one is, as long after reaching it as it took to reach it.
 const EXCESS: f64 = 0.05;
 
-/// What a search grows by, in the time of [`MEASURED`] requests, of two round trips, or for which the server was closed.
-const GROWTH: f64 = 1.5;
+/// After how many times as long as it took to reach what was measured that is not believed any more, for want of a refusal.
+const BEYOND: f64 = 2.3;
 
-/// How often that growth is halved at most.
-const MAX_HALVED: i32 = 4;
+/// What a search grows by, in the time of [`MEASURED`] requests, of two round trips, for which the server was closed, or of a second,
+/// whichever is longest: a bucket that is full takes in a while of anything.
+const GROWTH: f64 = 1.5;
 
 /// How far the rate that was refused may be above what was measured, for that to be certain; and how much sooner one tries for more if it
 /// is not.
 const CERTAIN: f64 = 1.25;
-const SOONER: f64 = 0.25;
+const SOONER: f64 = 0.4;
 
 /// The least and the most that is left of a rate that is cut without a measurement.
 const CUT: (f64, f64) = (0.25, 0.7);
@@ -56,18 +57,34 @@ const CUT: (f64, f64) = (0.25, 0.7);
 /// How long it takes to come back to what was measured: at least, and at most.
 const SCALE: (f64, f64) = (5.0, 60.0);
 
-/// How many requests may be under way while none has been answered.
-const FIRST: u64 = 10;
+/// How many requests may be under way before anything was answered.
+const AT_ONCE: f64 = 4.0;
 
-/// How long a request waits at most for an answer to those that are under way: answers may take long without there being a limit.
+/// An answer lets in as much of one more request as it took of these seconds, and one at most: those under way double with each round trip
+/// where answers are slow, and about as often where they are fast.
+const DOUBLED: f64 = 0.5;
+
+/// Which share of requests may be refused before tries become rarer, how much rarer at most, and of about how many requests it is reckoned.
+const WORTH: f64 = 0.02;
+const MAX_DEBT: f64 = 4.0;
+const MEMORY: f64 = 1_000.0;
+
+/// What a server asks to wait is rounded up by as much.
+const ROUNDED: Duration = Duration::from_secs(1);
+
+/// While nothing is heard, how soon after the last request one more is sent than may be under way.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How far a request may be ahead of its turn, since timers are that coarse.
-const TOLERANCE: Duration = Duration::from_millis(2);
+const TOLERANCE: Duration = Duration::from_millis(1);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Search {
     state: State,
+    /// Requests that are not answered yet.
+    under_way: u64,
+    /// How many requests were refused of late, and how many were answered.
+    answers: (f64, f64),
     /// Since a refusal was followed by a served request.
     meter: Option<Meter>,
     /// The refusal that a cut was made for, until the server serves again.
@@ -86,19 +103,16 @@ pub(super) struct Search {
     cost: f64,
     /// For how long the server was closed lately.
     closed_for: f64,
-    /// While free: how many requests are under way, and how many were served.
-    under_way: u64,
-    earned: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 enum State {
-    #[default]
-    Free,
+    Free {
+        /// How many requests may be under way.
+        at_once: f64,
+    },
     Searching {
         per_second: f64,
-        /// Cuts before this one that measured nothing either: each halves the pace at which the rate grows, so that it comes to rest.
-        in_vain: i32,
     },
     Known {
         /// What was measured.
@@ -112,18 +126,38 @@ enum State {
 }
 
 impl Search {
-    /// For a server whose limit the author knows: any number of requests may be under way.
-    pub(super) fn of_known_limit() -> Self {
+    /// For a server of which nothing is known.
+    pub(super) fn new() -> Self {
+        Self::beginning_with(AT_ONCE)
+    }
+
+    /// For a server whose limit is known, and kept by others.
+    pub(super) fn unbounded() -> Self {
+        Self::beginning_with(f64::INFINITY)
+    }
+
+    fn beginning_with(at_once: f64) -> Self {
         Self {
-            earned: u64::MAX / 2,
-            ..Self::default()
+            state: State::Free { at_once },
+            under_way: 0,
+            answers: (0.0, 0.0),
+            meter: None,
+            edge: None,
+            cut_before: 0,
+            refused: 0,
+            served: 0,
+            probe: Duration::ZERO,
+            last: None,
+            round_trip: 0.0,
+            cost: 0.0,
+            closed_for: 0.0,
         }
     }
 
     pub(super) fn rate(&self) -> Option<f64> {
         match self.state {
-            State::Free => None,
-            State::Searching { per_second, .. } => Some(per_second),
+            State::Free { .. } => None,
+            State::Searching { per_second } => Some(per_second),
             State::Known {
                 measured,
                 paced,
@@ -157,13 +191,17 @@ impl Search {
 
     pub(super) fn next_turn(&self, now: Instant) -> Instant {
         match (&self.state, self.last) {
-            (State::Free, Some((last, _))) if self.under_way >= FIRST + self.earned => {
-                now.max(last + PATIENCE)
+            (_, None) => now,
+            (State::Free { at_once }, Some((last, _))) => {
+                if (self.under_way as f64) < *at_once {
+                    now
+                } else {
+                    last + PATIENCE
+                }
             }
-            (State::Free, _) | (_, None) => now,
             (_, Some((last, _))) => {
                 let turn = last + self.spacing();
-                if turn <= now + TOLERANCE.min(self.spacing() / 8) {
+                if turn <= now + TOLERANCE.min(self.spacing() / 2) {
                     now
                 } else {
                     turn
@@ -174,11 +212,11 @@ impl Search {
 
     /// A request is sent. At which pace.
     pub(super) fn begin(&mut self, now: Instant, cost: f64) -> Option<f64> {
-        self.meter.get_or_insert_with(|| Meter::from(now));
         self.under_way += 1;
+        self.meter.get_or_insert_with(|| Meter::from(now));
         let spacing = self.spacing();
         let turn = match self.last {
-            Some((last, _)) if !matches!(self.state, State::Free) => {
+            Some((last, _)) if !matches!(self.state, State::Free { .. }) => {
                 let due = last + spacing;
                 let late = now.saturating_duration_since(due);
                 if late <= TOLERANCE.max(spacing) {
@@ -206,28 +244,41 @@ impl Search {
         if self.is_closed() {
             return;
         }
+        let debt = self.debt();
         match &mut self.state {
-            State::Free => {}
-            State::Searching {
-                per_second,
-                in_vain,
-            } => {
-                let slowest = (2.0 * self.round_trip).max(self.closed_for).max(1e-3);
+            State::Free { .. } => {}
+            State::Searching { per_second } => {
+                let slowest = (2.0 * self.round_trip).max(self.closed_for).max(1.0);
                 let share = (1.0 / MEASURED as f64).min(seconds / slowest);
-                *per_second *= GROWTH.powf(share / 2_f64.powi((*in_vain).min(MAX_HALVED)));
+                *per_second *= GROWTH.powf(share / debt);
             }
-            State::Known { paced, .. } => *paced += seconds,
+            State::Known {
+                paced,
+                scale,
+                measured,
+                ..
+            } => {
+                *paced += seconds / debt;
+                if *paced > BEYOND * *scale {
+                    // It allows more than was measured, nobody knows how much more.
+                    let per_second = *measured * (1.0 + EXCESS * (BEYOND - 1.0).powi(3));
+                    self.state = State::Searching { per_second };
+                }
+            }
         }
     }
 
-    /// Nothing was heard of a request.
-    pub(super) fn on_failed(&mut self) {
+    /// A request is not under way any more, whatever came of it.
+    pub(super) fn end(&mut self) {
         self.under_way = self.under_way.saturating_sub(1);
     }
 
     pub(super) fn on_served(&mut self, now: Instant, ticket: Ticket) {
-        self.heard(now, ticket);
-        self.earned += 1;
+        self.heard(now, ticket, false);
+        if let State::Free { at_once } = &mut self.state {
+            let took = now.saturating_duration_since(ticket.sent).as_secs_f64();
+            *at_once += (took / DOUBLED).min(1.0);
+        }
         let was_closed = self.is_closed();
         self.served = self.served.max(ticket.number + 1);
         if was_closed && !self.is_closed() {
@@ -244,7 +295,7 @@ impl Search {
 
     /// A request was refused, and the server asks to wait; the next request will be number `next`.
     pub(super) fn on_refused(&mut self, now: Instant, ticket: Ticket, next: u64, wait: Duration) {
-        self.heard(now, ticket);
+        self.heard(now, ticket, true);
         self.closed_for = self.closed_for.max(wait.as_secs_f64());
         self.refused = self.refused.max(ticket.number + 1);
         if ticket.number < self.cut_before {
@@ -252,11 +303,7 @@ impl Search {
         }
         self.cut_before = next;
         if self.edge.is_some() {
-            let growth = match self.state {
-                State::Known { .. } => PROBE_GROWTH.0,
-                _ => PROBE_GROWTH.1,
-            };
-            self.probe = self.probe.mul_f64(growth).min(MAX_PROBE);
+            self.probe = (2 * self.probe).min(MAX_PROBE);
             return;
         }
         let Some(reading) = self.meter.as_ref().map(Meter::read) else {
@@ -265,6 +312,7 @@ impl Search {
         let all = ticket.sent.saturating_duration_since(reading.since);
         let edge = Edge {
             sent: ticket.sent,
+            asked: wait.min(ROUNDED).as_secs_f64(),
             served: reading.served,
             cost: reading.cost,
             open: all.saturating_sub(reading.idle).as_secs_f64(),
@@ -286,7 +334,8 @@ impl Search {
         } else {
             self.meter = Some(Meter::from(ticket.sent)); // A later one has been served already.
         }
-        self.probe = Duration::from_secs_f64(self.round_trip)
+        self.probe = Duration::ZERO; // The last one's, which has no part in the spacing.
+        self.probe = Duration::from_secs_f64(self.round_trip.max(self.closed_for / 10.0))
             .max(self.spacing())
             .min(MAX_PROBE);
         // The server was full when it was asked, not when it answered.
@@ -305,7 +354,11 @@ impl Search {
             .saturating_duration_since(edge.sent)
             .as_secs_f64();
         self.closed_for = closed.max(0.7 * self.closed_for);
-        self.cut(edge, closed);
+        // It may have opened at any time since the last probe; or it said by a second too late when it would, which is much if it was
+        // open for longer than that.
+        let unasked = self.probe.as_secs_f64() / 2.0;
+        let asked = edge.asked * edge.open / (edge.open + edge.asked).max(1e-3);
+        self.cut(edge, (closed - unasked.max(asked)).max(0.0));
         self.meter = Some(Meter::from(ticket.sent));
     }
 
@@ -340,13 +393,8 @@ impl Search {
                 let seconds = (edge.open + closed).max(self.round_trip).max(1e-3);
                 let seen = (edge.cost + self.cost) / seconds;
                 let cut = before.map_or(seen, |before| seen.clamp(CUT.0 * before, CUT.1 * before));
-                let in_vain = match self.state {
-                    State::Searching { in_vain, .. } => in_vain + 1,
-                    _ => 0,
-                };
                 State::Searching {
                     per_second: cut.max(floor),
-                    in_vain,
                 }
             }
         };
@@ -355,14 +403,25 @@ impl Search {
     /// The more a refusal costs, in requests, in time until it is heard of, and in time without service, the rarer they shall be.
     fn scale(&self, measured: f64) -> f64 {
         let requests = 50.0 * self.cost / measured;
-        requests
+        let seconds = requests
             .max(10.0 * self.round_trip)
-            .max((15.0 * self.closed_for).min(20.0))
-            .clamp(SCALE.0, SCALE.1)
+            .max((15.0 * self.closed_for).min(20.0));
+        seconds.clamp(SCALE.0, SCALE.1)
     }
 
-    fn heard(&mut self, now: Instant, ticket: Ticket) {
-        self.under_way = self.under_way.saturating_sub(1);
+    /// How many times as many requests were refused of late as should be; at least 1, at most 4.
+    fn debt(&self) -> f64 {
+        let (refused, all) = self.answers;
+        (refused / all.max(1.0) / WORTH).clamp(1.0, MAX_DEBT)
+    }
+
+    fn heard(&mut self, now: Instant, ticket: Ticket, is_refused: bool) {
+        let (refused, all) = &mut self.answers;
+        *all += 1.0;
+        *refused += if is_refused { 1.0 } else { 0.0 };
+        if *all >= MEMORY {
+            (*refused, *all) = (*refused / 2.0, *all / 2.0);
+        }
         let took = now.saturating_duration_since(ticket.sent).as_secs_f64();
         self.round_trip = if self.round_trip == 0.0 {
             took

@@ -17,6 +17,8 @@ pub(super) const LOWER: f64 = 0.85;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Edge {
     pub(super) sent: Instant,
+    /// For how many seconds it may have been closed only because the server asked to wait in whole seconds.
+    pub(super) asked: f64,
     /// The rate that was too high; none where nothing was held back.
     pub(super) per_second: Option<f64>,
     /// That it was below what had been measured: that was too much.
