@@ -46,9 +46,10 @@ pub fn chart(scenario: &Scenario, run: &Run) -> String {
     }
     for part in 0..=6 {
         let at = seconds * part / 6;
+        let anchor = if part < 6 { "middle" } else { "end" };
         let _ = writeln!(
             svg,
-            "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\" fill=\"#666\">{at} s</text>",
+            "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"{anchor}\" fill=\"#666\">{at} s</text>",
             x(at as f64 / step as f64),
             HEIGHT - 8.0
         );
