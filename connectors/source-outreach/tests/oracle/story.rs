@@ -278,7 +278,8 @@ impl Story {
     }
 
     fn fault(&mut self) {
-        let mut rule: Value = serde_json::from_str(*self.random.one_of::<&str>(&FAULTS)).unwrap();
+        let rule: &&str = self.random.one_of(&FAULTS);
+        let mut rule: Value = serde_json::from_str(rule).unwrap();
         if self.random.chance(10) {
             rule = json!({ "action": "shuffle", "times": 40 });
             self.is_shuffled = true;
