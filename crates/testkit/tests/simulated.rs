@@ -1,4 +1,5 @@
 //! A capture in simulated time.
+#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 
