@@ -4,6 +4,7 @@
 //! cargo bench -p staunch-bench                       everything
 //! cargo bench -p staunch-bench -- emit start         some of it: emit, rest, idle, fair, start, land, migrate, webhook
 //! cargo bench -p staunch-bench -- spool              only when it is named: it takes 5 GiB of the temporary folder
+//! cargo bench -p staunch-bench -- outreach           only when it is named: it takes minutes, and 2 GiB of memory
 //! cargo bench -p staunch-bench -- --rounds 3 land    fewer rounds than five
 //! ```
 //!
@@ -18,6 +19,7 @@ mod land;
 mod measure;
 mod migrate;
 mod open;
+mod outreach;
 mod program;
 mod rest;
 mod spool;
@@ -57,10 +59,10 @@ fn run() -> Result<(), Error> {
                     .parse()?
             }
             "emit" | "rest" | "idle" | "fair" | "spool" | "start" | "land" | "migrate"
-            | "webhook" => wanted.push(argument),
+            | "webhook" | "outreach" => wanted.push(argument),
             _ => {
                 return Err(format!(
-                    "there is no bench `{argument}`; name any of emit, rest, idle, fair, spool, start, land, migrate, webhook"
+                    "there is no bench `{argument}`; name any of emit, rest, idle, fair, spool, start, land, migrate, webhook, outreach"
                 )
                 .into());
             }
@@ -87,6 +89,9 @@ fn run() -> Result<(), Error> {
     }
     if wanted.iter().any(|wanted| wanted == "spool") {
         spool::run(rounds)?;
+    }
+    if wanted.iter().any(|wanted| wanted == "outreach") {
+        outreach::run(rounds)?;
     }
     if is_wanted("land") {
         land::run(rounds)?;

@@ -15,6 +15,7 @@ const CHUNK_BYTES: usize = 256 << 10;
 
 pub(crate) const FLOOR: &str = env!("CARGO_BIN_EXE_bench-floor");
 pub(crate) const CONNECTOR: &str = env!("CARGO_BIN_EXE_bench-connector");
+pub(crate) const OUTREACH: &str = env!("CARGO_BIN_EXE_bench-outreach");
 pub(crate) const MIGRATE: &str = env!("CARGO_BIN_EXE_bench-migrate");
 pub(crate) const STAUNCH: &str = env!("CARGO_BIN_EXE_bench-staunch");
 
@@ -56,8 +57,29 @@ pub(crate) fn to_pipe(
     teller: Teller,
 ) -> Result<(Sample, u64), Error> {
     let mut bytes = 0;
-    let sample = run(command, input, teller, |chunk| bytes += chunk.len() as u64)?;
+    let sample = run(command, input, teller, |chunk| {
+        bytes += chunk.len() as u64;
+        false
+    })?;
     Ok((sample, bytes))
+}
+
+/// As [`to_pipe`], of a program that does not end by itself: its input ends once a line holds `last`.
+pub(crate) fn to_pipe_until(
+    command: &mut Command,
+    input: &[u8],
+    last: &[u8],
+) -> Result<(Sample, u64), Error> {
+    let (mut lines, mut seen) = (0, Vec::new());
+    let sample = run(command, input, Teller::Reports, |chunk| {
+        lines += chunk.iter().filter(|byte| **byte == b'\n').count() as u64;
+        // What is looked for may lie in two chunks.
+        seen.extend_from_slice(chunk);
+        let is_last = memchr::memmem::find(&seen, last).is_some();
+        seen.drain(..seen.len().saturating_sub(last.len()));
+        is_last
+    })?;
+    Ok((sample, lines))
 }
 
 /// As [`to_pipe`], and counts messages: for a run that is not measured.
@@ -75,6 +97,7 @@ pub(crate) fn count_output(
             Messages::Lines => chunk.iter().filter(|byte| **byte == b'\n').count() as u64,
             Messages::Frames => frames.begun_in(chunk),
         };
+        false
     })?;
     Ok(output)
 }
@@ -111,11 +134,12 @@ impl Frames {
     }
 }
 
+/// Runs `command`, and hands on what it writes. Its input ends when its output does, or when `take` says that it is enough.
 fn run(
     command: &mut Command,
     input: &[u8],
     teller: Teller,
-    mut take: impl FnMut(&[u8]),
+    mut take: impl FnMut(&[u8]) -> bool,
 ) -> Result<Sample, Error> {
     let reports = tempfile::tempdir()?;
     let began = Instant::now();
@@ -125,14 +149,18 @@ fn run(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
-    let mut stdin = child.stdin.take().expect("stdin is piped");
-    stdin.write_all(input)?;
+    let mut stdin = child.stdin.take();
+    stdin.as_mut().expect("stdin is piped").write_all(input)?;
     let mut stdout = child.stdout.take().expect("stdout is piped");
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
         match stdout.read(&mut chunk)? {
             0 => break,
-            n => take(&chunk[..n]),
+            n => {
+                if take(&chunk[..n]) {
+                    stdin = None;
+                }
+            }
         }
     }
     drop(stdin);
