@@ -4,6 +4,7 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
+#[cfg(feature = "http")]
 use std::sync::mpsc;
 
 use jiff::{Timestamp, Unit};
@@ -84,12 +85,14 @@ impl Clock {
 }
 
 /// Keeps simulated time from going on while somebody outside is waited for, who may take long by another clock. Of no effect otherwise.
+#[cfg(feature = "http")]
 #[derive(Debug)]
 #[must_use = "time goes on when it is dropped"]
 pub(crate) struct Held {
     _until_dropped: Option<mpsc::Sender<()>>,
 }
 
+#[cfg(feature = "http")]
 impl Held {
     pub(crate) fn now() -> Self {
         let simulated = SIMULATED.get();
@@ -131,6 +134,7 @@ mod tests {
         assert_ne!(now().to_string(), "2026-03-01T13:00:00Z");
     }
 
+    #[cfg(feature = "http")]
     #[tokio::test(start_paused = true)]
     async fn simulated_time_stands_still_while_it_is_held() {
         let _simulated = SimulatedTime::begin("2026-03-01T12:00:00Z".parse().unwrap());
