@@ -54,14 +54,8 @@ impl Requests {
 
     fn close(&mut self) {
         match &mut self.0 {
-            Source::Read(_, messages) => {
-                messages.close();
-                while messages.try_recv().is_ok() {}
-            }
-            Source::Told(messages) => {
-                messages.close();
-                while messages.try_recv().is_ok() {}
-            }
+            Source::Read(_, messages) => close(messages),
+            Source::Told(messages) => close(messages),
         }
     }
 
@@ -69,6 +63,11 @@ impl Requests {
     pub(crate) fn told(requests: mpsc::Receiver<Vec<u8>>) -> Self {
         Self(Source::Told(requests))
     }
+}
+
+fn close<T>(messages: &mut mpsc::Receiver<T>) {
+    messages.close();
+    while messages.try_recv().is_ok() {}
 }
 
 /// Starts to read.

@@ -36,6 +36,7 @@ pub use control::Served;
 pub use fault::{Action, Rule};
 pub use limit::Rendering;
 pub use list::CursorMode;
+pub use random::Random;
 pub use scenario::{Boundary, Delay, Rotation, Scenario};
 pub use server::Simulator;
 pub use store::{Mutation, Operation, Version};

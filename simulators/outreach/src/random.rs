@@ -1,11 +1,13 @@
 //! Random numbers that are the same for the same seed.
 
-/// A seeded generator (SplitMix64).
+/// A seeded generator (SplitMix64), with which tests draw what they do to a simulator, too.
 #[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// The same numbers for the same seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -28,11 +30,24 @@ impl Random {
     }
 
     /// A number below `bound`, or zero if that is zero.
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         match bound {
             0 => 0,
             bound => self.next() % bound,
         }
+    }
+
+    /// One of several.
+    ///
+    /// # Panics
+    /// When there are none.
+    pub fn one_of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[self.below(all.len() as u64) as usize]
+    }
+
+    /// Whether something happens that does so in `percent` of a hundred cases.
+    pub fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
     }
 
     /// A number from 0 up to 1.

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use outreach_simulator::{Scenario, Simulator};
+use outreach_simulator::{Random, Scenario, Simulator};
 use serde_json::json;
 use source_outreach::{Place, SourceOutreach};
 use staunch_testkit::{Capture, simulate};
 
-use crate::random::Random;
 use crate::story::{BEGIN, config};
 
 /// How often a binding is looked at that is configured as discovery proposes.

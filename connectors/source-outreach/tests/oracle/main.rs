@@ -8,7 +8,6 @@
 
 mod account;
 mod lag;
-mod random;
 mod story;
 
 use std::ops::Range;

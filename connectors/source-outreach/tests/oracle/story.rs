@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use outreach_simulator::{Delay, Scenario, Simulator};
+use outreach_simulator::{Delay, Random, Scenario, Simulator};
 use serde_json::{Value, json};
 use source_outreach::{Place, SourceOutreach, SourceOutreachV1, chain};
 use staunch::Connector;
@@ -10,12 +10,14 @@ use staunch::state::{Binding, Node};
 use staunch_testkit::{Capture, CaptureFailure, Run, simulate};
 
 use crate::account::{Captured, Positions, RESOURCES, check_each_document, check_last_versions};
-use crate::random::Random;
 
 /// When every story begins.
 pub(crate) const BEGIN: &str = "2025-06-15T12:00:00Z";
 
 const HOUR: u64 = 3600;
+
+/// Keeps the numbers of one seed from being those of the next, one later.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// What a fault may be: those after which a capture goes on, and those that end it.
 const FAULTS: [&str; 10] = [
@@ -60,7 +62,7 @@ impl Story {
     }
 
     async fn begin(seed: u64, is_told: bool) -> Self {
-        let mut random = Random::new(seed);
+        let mut random = Random::new(seed.wrapping_mul(SPREAD));
         // The first release misses what comes to be seen late; that is why there is a second one.
         let is_first_release = random.chance(50);
         let is_shuffled = random.chance(15);
@@ -233,8 +235,7 @@ impl Story {
                 }
                 Err(error) => return Err(error.to_string()),
             }
-            let left = 1500 - staunch::now().subsec_millisecond() as u64 % 1000;
-            if run.go_on_for(Duration::from_millis(left)).await.is_err() {
+            if run.go_on_for(until_half_a_second()).await.is_err() {
                 break;
             }
             self.mutate();
@@ -260,8 +261,7 @@ impl Story {
     async fn pass(&mut self, seconds: u64) {
         for _ in 0..self.random.below(3) {
             tokio::time::sleep(Duration::from_secs(self.random.below(seconds))).await;
-            let left = 1500 - staunch::now().subsec_millisecond() as u64 % 1000;
-            tokio::time::sleep(Duration::from_millis(left)).await;
+            tokio::time::sleep(until_half_a_second()).await;
             self.mutate();
         }
     }
@@ -358,4 +358,9 @@ pub(crate) fn config(window: &str) -> Value {
         },
         "advanced": { "window_size": window },
     })
+}
+
+/// How long until it is half past a second: what is written then is in no window that ends with a second before.
+fn until_half_a_second() -> Duration {
+    Duration::from_millis(1500 - staunch::now().subsec_millisecond() as u64 % 1000)
 }

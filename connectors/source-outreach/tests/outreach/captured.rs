@@ -1,12 +1,11 @@
 //! A capture from its beginning on.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use outreach_simulator::{Scenario, TYPES};
 use serde_json::json;
 
-use crate::support::{Outreach, eager, ids, value};
+use crate::support::{Outreach, eager, ids, records, value};
 
 const NAMES: [&str; 16] = [
     "accounts",
@@ -34,7 +33,7 @@ fn each_resource_is_captured_whole_and_as_it_is() {
     for name in NAMES {
         capture = capture.bind_with(eager(name)).keyed(["/id"]);
     }
-    let all = |documents: &[serde_json::Value]| BTreeSet::from_iter(ids(documents)).len() == 40;
+    let all = |documents: &[serde_json::Value]| records(documents) == 40;
     let seen = capture
         .run_until(|seen| NAMES.iter().all(|name| all(seen.documents(name))))
         .unwrap();
@@ -103,7 +102,7 @@ fn a_backfill_goes_on_at_its_page_after_a_restart() {
     let second = capture
         .run_until(|seen| {
             let both = [first.documents("accounts"), seen.documents("accounts")].concat();
-            BTreeSet::from_iter(ids(&both)).len() == 60
+            records(&both) == 60
         })
         .unwrap();
     let begins = outreach.queries("accounts").into_iter();
@@ -120,7 +119,7 @@ fn a_backfill_goes_on_at_its_page_after_a_restart() {
 fn what_changes_while_it_runs_is_captured_and_what_vanishes_is_not_mentioned() {
     let outreach = Outreach::start(Scenario::default().with("account", 20));
     let mut capture = outreach.capture().bind_with(eager("accounts"));
-    let all = |documents: &[serde_json::Value]| BTreeSet::from_iter(ids(documents)).len() == 20;
+    let all = |documents: &[serde_json::Value]| records(documents) == 20;
     capture
         .run_until(|seen| all(seen.documents("accounts")))
         .unwrap();

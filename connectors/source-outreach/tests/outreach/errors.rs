@@ -3,7 +3,7 @@
 use outreach_simulator::Scenario;
 use serde_json::{Value, json};
 
-use crate::support::{Outreach, eager, ids};
+use crate::support::{Outreach, eager, records};
 
 /// What a capture fails with if the API answers so.
 fn failure(status: u16, id: &str, headers: Value) -> String {
@@ -11,8 +11,7 @@ fn failure(status: u16, id: &str, headers: Value) -> String {
     let body =
         json!({ "errors": [{ "id": id, "title": "Title", "detail": "Words of Outreach." }] });
     outreach.faults(json!([{ "path": "/api/v2/*", "action": { "status": { "status": status, "body": body, "headers": headers } } }]));
-    let mut capture = outreach.capture().bind_with(eager("accounts"));
-    capture.run_to_end().unwrap_err().to_string()
+    outreach.failure("accounts")
 }
 
 #[test]
@@ -80,24 +79,14 @@ fn the_errors_that_the_simulator_has_by_itself_are_those() {
         ..Scenario::default()
     };
     let outreach = Outreach::start(scope);
-    let error = outreach
-        .capture()
-        .bind_with(eager("accounts"))
-        .run_to_end()
-        .unwrap_err()
-        .to_string();
+    let error = outreach.failure("accounts");
     assert!(
         error.contains("without the scope `accounts.read`"),
         "{error}"
     );
     let outreach = Outreach::start(Scenario::default());
     outreach.advance(std::time::Duration::from_secs(2 * 3600));
-    let error = outreach
-        .capture()
-        .bind_with(eager("accounts"))
-        .run_to_end()
-        .unwrap_err()
-        .to_string();
+    let error = outreach.failure("accounts");
     assert!(
         error.contains("the access token, which has expired"),
         "{error}"
@@ -127,9 +116,7 @@ fn a_page_that_is_too_much_is_asked_for_in_smaller_ones_whatever_the_words() {
         let action = json!({ "bad_gateway": { "without_words": without_words } });
         outreach.faults(json!([{ "query": ["page[size]>20"], "action": action }]));
         let mut capture = outreach.capture().bind_with(eager("accounts"));
-        let seen = capture.run_until(|seen| {
-            std::collections::BTreeSet::from_iter(ids(seen.documents("accounts"))).len() == 60
-        });
+        let seen = capture.run_until(|seen| records(seen.documents("accounts")) == 60);
         seen.unwrap();
         let sizes = outreach.queries("accounts");
         let sizes: Vec<&str> = sizes
@@ -143,12 +130,7 @@ fn a_page_that_is_too_much_is_asked_for_in_smaller_ones_whatever_the_words() {
     }
     let outreach = Outreach::start(Scenario::default());
     outreach.faults(json!([{ "action": { "bad_gateway": {} } }]));
-    let error = outreach
-        .capture()
-        .bind_with(eager("accounts"))
-        .run_to_end()
-        .unwrap_err()
-        .to_string();
+    let error = outreach.failure("accounts");
     assert!(
         error.contains("a page of one record") && error.contains("support"),
         "{error}"
@@ -167,9 +149,7 @@ fn shapes_at_the_edge_of_what_is_documented_are_read() {
         let outreach = Outreach::start(Scenario::default().with("team", 30));
         outreach.faults(json!([{ "path": "/api/v2/teams", "action": action }]));
         let mut capture = outreach.capture().bind_with(eager("teams"));
-        let seen = capture.run_until(|seen| {
-            std::collections::BTreeSet::from_iter(ids(seen.documents("teams"))).len() == 30
-        });
+        let seen = capture.run_until(|seen| records(seen.documents("teams")) == 30);
         let seen = seen.unwrap_or_else(|error| panic!("{action}: {error}"));
         let team = &seen.documents("teams")[0];
         assert!(
@@ -183,11 +163,6 @@ fn shapes_at_the_edge_of_what_is_documented_are_read() {
 fn an_answer_that_is_no_list_is_refused_with_where_it_does_not_fit() {
     let outreach = Outreach::start(Scenario::default());
     outreach.faults(json!([{ "action": { "status": { "status": 200, "body": { "data": 5 } } } }]));
-    let error = outreach
-        .capture()
-        .bind_with(eager("accounts"))
-        .run_to_end()
-        .unwrap_err()
-        .to_string();
+    let error = outreach.failure("accounts");
     assert!(error.contains("does not fit"), "{error}");
 }

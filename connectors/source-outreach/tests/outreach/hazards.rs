@@ -5,7 +5,7 @@ use std::time::Duration;
 use outreach_simulator::{Boundary, Scenario};
 use serde_json::{Value, json};
 
-use crate::support::{Outreach, config, eager, ids, value};
+use crate::support::{Outreach, config, eager, ids, records, value};
 
 const HOUR: u64 = 3600;
 
@@ -244,12 +244,7 @@ fn two_versions_of_a_record_that_share_a_time_are_both_captured() {
 fn a_record_without_a_time_stops_the_capture_and_is_named() {
     let outreach = Outreach::start(Scenario::default().with("team", 3));
     outreach.faults(json!([{ "path": "/api/v2/teams", "action": "null_cursor" }]));
-    let error = outreach
-        .capture()
-        .bind_with(eager("teams"))
-        .run_to_end()
-        .unwrap_err()
-        .to_string();
+    let error = outreach.failure("teams");
     for expected in ["record ", "`teams`", "`attributes/updatedAt`", "; "] {
         assert!(error.contains(expected), "{error}");
     }
@@ -265,9 +260,7 @@ fn results_in_any_order_and_beyond_their_end_are_captured_once_each_is_due() {
         let outreach = Outreach::start(scenario.with("account", 50));
         outreach.faults(json!([{ "path": "/api/v2/accounts", "action": action }]));
         let mut capture = outreach.capture().bind_with(eager("accounts"));
-        let seen = capture.run_until(|seen| {
-            std::collections::BTreeSet::from_iter(ids(seen.documents("accounts"))).len() == 50
-        });
+        let seen = capture.run_until(|seen| records(seen.documents("accounts")) == 50);
         seen.unwrap_or_else(|error| panic!("{action}: {error}"));
     }
 }
@@ -290,8 +283,7 @@ fn a_record_that_changes_between_two_pages_is_captured_as_it_is_then() {
         |document: &Value| document["id"] == 17 && document["attributes"]["name"] == "Moved";
     let seen = capture.run_until(|seen| {
         let documents = seen.documents("accounts");
-        documents.iter().any(is_moved)
-            && std::collections::BTreeSet::from_iter(ids(documents)).len() == 30
+        documents.iter().any(is_moved) && records(documents) == 30
     });
     seen.unwrap();
 }

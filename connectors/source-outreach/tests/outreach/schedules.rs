@@ -3,24 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use outreach_simulator::{Delay, Scenario};
+use outreach_simulator::{Delay, Random, Scenario};
 use serde_json::{Value, json};
 
 use crate::support::{Outreach, config, eager};
 use crate::tokens::mint;
-
-/// SplitMix64: the same schedule for the same seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut drawn = self.0;
-        drawn = (drawn ^ (drawn >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        drawn = (drawn ^ (drawn >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (drawn ^ (drawn >> 31)) % bound
-    }
-}
 
 struct Schedule {
     outreach: Outreach,
@@ -44,7 +31,7 @@ impl Schedule {
         };
         Self {
             outreach: Outreach::start(scenario.with("team", 20).with("user", 1)),
-            random: Random(seed),
+            random: Random::new(seed),
             state: json!({}),
             expected: BTreeMap::new(),
             captured: BTreeMap::new(),

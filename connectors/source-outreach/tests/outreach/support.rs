@@ -1,5 +1,6 @@
 //! A simulator, a capture of it, and what is recorded.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +54,12 @@ impl Outreach {
         Capture::new(SourceOutreachV1::new(self.place())).config(config())
     }
 
+    /// What a capture of this resource fails with.
+    pub(crate) fn failure(&self, resource: &str) -> String {
+        let mut capture = self.capture().bind_with(eager(resource));
+        capture.run_to_end().unwrap_err().to_string()
+    }
+
     pub(crate) fn control(&self, name: &str, body: Value) -> Value {
         self.simulator.control("POST", name, &body).unwrap()
     }
@@ -100,6 +107,11 @@ pub(crate) fn ids(documents: &[Value]) -> Vec<u64> {
         .iter()
         .map(|document| document["id"].as_u64().unwrap())
         .collect()
+}
+
+/// How many records these documents are of.
+pub(crate) fn records(documents: &[Value]) -> usize {
+    BTreeSet::from_iter(ids(documents)).len()
 }
 
 /// Asks a connector one thing.

@@ -22,6 +22,7 @@ mod open;
 mod outreach;
 mod program;
 mod rest;
+mod server;
 mod spool;
 mod start;
 mod table;

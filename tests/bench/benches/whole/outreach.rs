@@ -1,13 +1,13 @@
 //! A backfill of a million accounts of a simulated Outreach, beside a client that only asks for them.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use serde_json::json;
 
 use crate::Error;
 use crate::measure::{OUTREACH, Teller, to_pipe, to_pipe_until};
 use crate::open::{SPEC, open};
+use crate::server::Server;
 use crate::table::{Row, print};
 
 const ACCOUNTS: u64 = 1_000_000;
@@ -16,7 +16,7 @@ const ACCOUNTS: u64 = 1_000_000;
 const LAST: &[u8] = b"\"backfill\":null";
 
 pub(crate) fn run(rounds: usize) -> Result<(), Error> {
-    let server = Server::start()?;
+    let server = Server::start(OUTREACH, &["serve", &ACCOUNTS.to_string()])?;
     let config = json!({ "credentials": {
         "credentials_title": "OAuth Credentials", "client_id": "client", "client_secret": "client-secret",
         "refresh_token": "refresh-0", "access_token": "access-0", "access_token_expires_at": "2099-01-01T00:00:00Z",
@@ -28,10 +28,10 @@ pub(crate) fn run(rounds: usize) -> Result<(), Error> {
     ];
     for _ in 0..rounds {
         let mut floor = Command::new(OUTREACH);
-        let (sample, _) = to_pipe(floor.args(["fetch", &server.url]), &[], Teller::Reports)?;
+        let (sample, _) = to_pipe(floor.args(["fetch", &server.place]), &[], Teller::Reports)?;
         rows[0].samples.push(sample);
         let mut connector = Command::new(OUTREACH);
-        let connector = connector.env("SOURCE_OUTREACH_URL", &server.url);
+        let connector = connector.env("SOURCE_OUTREACH_URL", &server.place);
         let (sample, lines) = to_pipe_until(connector, &input, LAST)?;
         // All but those of the last six hours, which have their own functions.
         if lines < ACCOUNTS * 95 / 100 {
@@ -47,31 +47,4 @@ pub(crate) fn run(rounds: usize) -> Result<(), Error> {
         &rows,
     );
     Ok(())
-}
-
-/// A simulator that answers until it is dropped.
-struct Server {
-    process: Child,
-    url: String,
-}
-
-impl Server {
-    fn start() -> Result<Self, Error> {
-        let mut process = Command::new(OUTREACH)
-            .args(["serve", &ACCOUNTS.to_string()])
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let stdout = process.stdout.take().expect("stdout is piped");
-        let mut url = String::new();
-        BufReader::new(stdout).read_line(&mut url)?;
-        let url = url.trim().to_owned();
-        Ok(Self { process, url })
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }

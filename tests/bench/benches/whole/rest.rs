@@ -1,7 +1,6 @@
 //! Pages of a server to a pipe, a checkpoint for each page (W2).
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use serde_json::json;
 use staunch_bench::pages::{PAGE_DOCUMENTS, PAGES};
@@ -10,11 +9,12 @@ use crate::Error;
 use crate::measure::{CONNECTOR, FLOOR, Teller};
 use crate::open::{SPEC, open};
 use crate::program::{Program, run_all};
+use crate::server::Server;
 
 pub(crate) fn run(rounds: usize) -> Result<(), Error> {
-    let server = Server::start()?;
+    let server = Server::start(FLOOR, &["rest-serve"])?;
     let floor = |mode: &'static str| {
-        let port = server.port.clone();
+        let port = server.place.clone();
         move || {
             let mut command = Command::new(FLOOR);
             command.args([mode, &port]);
@@ -22,7 +22,7 @@ pub(crate) fn run(rounds: usize) -> Result<(), Error> {
         }
     };
     let kit = |name, floor, how: &str, is_limited: bool| {
-        let url = format!("http://127.0.0.1:{}", server.port);
+        let url = format!("http://127.0.0.1:{}", server.place);
         let config = json!({ "mode": "rest", "url": url, "how": how, "is_limited": is_limited });
         let input = [SPEC, &open(&config, &["documents".into()], &json!({}))].concat();
         Program::kit(name, floor, || Command::new(CONNECTOR), input)
@@ -53,31 +53,4 @@ pub(crate) fn run(rounds: usize) -> Result<(), Error> {
     let title =
         format!("Capture {PAGES} pages of {PAGE_DOCUMENTS} documents of about 1 kB over HTTP (W2)");
     run_all(&title, &programs, documents, documents + PAGES, rounds)
-}
-
-/// A process that serves pages until it is dropped.
-struct Server {
-    process: Child,
-    port: String,
-}
-
-impl Server {
-    fn start() -> Result<Self, Error> {
-        let mut process = Command::new(FLOOR)
-            .arg("rest-serve")
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let stdout = process.stdout.take().expect("stdout is piped");
-        let mut port = String::new();
-        BufReader::new(stdout).read_line(&mut port)?;
-        let port = port.trim().to_owned();
-        Ok(Self { process, port })
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }

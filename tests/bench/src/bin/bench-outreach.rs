@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments[..] {
-        [] | ["capture"] => {
+        [] => {
             let code = staunch::main(SourceOutreach::new(Place::from_environment()));
             usage::report();
             return code;
