@@ -1,27 +1,28 @@
 //! Bytes per second of a document `{"data":[…],"next":"…"}` of 16 MB that is read in chunks of 64 KiB, its elements one by one.
 //!
-//! `raw` hands out the checked text of each element, `splitter` the same without a reader, `typed` a value that borrows. Beside them
-//! what else there is: two published streaming parsers, each as its documentation would have it and as favourably as it can be used,
-//! and `serde_json` with the whole document in memory.
+//! Beside the two of this crate what else there is: two published streaming parsers, each as its documentation would have it and as
+//! favourably as it can be used, and `serde_json` with the whole document in memory. They take turns, as a shared machine is now fast
+//! and now slow: each rate is the median of its rounds, and each ratio that of the rounds' ratios.
+//!
+//! `cargo bench -p staunch --features stream --bench split [KIND] [ROUNDS]`
 #![allow(clippy::unwrap_used)] // A bench that cannot go on says so by failing.
 #![allow(missing_docs)]
 #![forbid(unsafe_code)]
 
-use std::fmt::Write;
-use std::io::BufReader;
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::io::{self, BufReader};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
 
 use actson::feeder::{BufReaderJsonFeeder, SliceJsonFeeder};
 use actson::{JsonEvent, JsonParser};
-use divan::Bencher;
-use divan::counter::BytesCount;
 use serde_json::value::RawValue;
 use staunch::stream::json::{self, Splitter};
 use struson::reader::{JsonReader, JsonStreamReader};
 use struson::writer::JsonStreamWriter;
-
-fn main() {
-    divan::main();
-}
+use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 
 const DOCUMENT_BYTES: usize = 16 << 20;
 
@@ -147,22 +148,117 @@ fn points(random: &mut Random, id: usize, size: usize, text: &mut String) {
     text.push_str("]}");
 }
 
-/// Runs what returns how many elements there were, and how large they were together.
-fn bench(bencher: Bencher<'_, '_>, kind: (&str, usize), read: impl Fn(&str) -> (usize, usize)) {
-    let document = document(kind);
-    assert_eq!(
-        read(&document.text),
-        (document.elements, document.element_bytes)
-    );
-    bencher
-        .counter(BytesCount::new(document.text.len()))
-        .bench_local(|| read(divan::black_box(&document.text)));
+/// What reads a document: how many elements there were, and how many bytes they had together where that is known.
+type Reader = fn(&str) -> (usize, Option<usize>);
+
+const READERS: [(&str, Reader); 6] = [
+    ("`Splitter`", splitter),
+    ("`elements`, from a body", elements),
+    ("actson, events only", actson_events),
+    ("actson, elements cut out", actson_elements),
+    ("struson, elements copied", struson_elements),
+    ("`serde_json`, whole document", serde_json_whole),
+];
+
+/// Those of the readers that are published, and hold no whole document.
+const PEERS: std::ops::Range<usize> = 2..5;
+
+/// Those that read as a type.
+const TYPED: [(&str, Reader); 2] = [
+    ("`elements`, typed", elements_typed),
+    ("`serde_json`, whole and typed", serde_json_typed),
+];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with("--"))
+        .collect();
+    let wanted = arguments.first().map_or("", String::as_str);
+    let rounds = arguments
+        .get(1)
+        .map_or(15, |rounds| rounds.parse().unwrap());
+    for kind in KINDS.iter().filter(|kind| kind.0.contains(wanted)) {
+        let document = document(*kind);
+        println!("\n{} of {} bytes", kind.0, kind.1);
+        let rates = take_turns(&READERS, &document, rounds);
+        for (reader, (name, _)) in READERS.iter().enumerate() {
+            let times_the_fastest = rates.iter().map(|round| {
+                let fastest = round[PEERS].iter().copied().fold(f64::MIN, f64::max);
+                round[reader] / fastest
+            });
+            let rate = median(rates.iter().map(|round| round[reader]));
+            let ratio = median(times_the_fastest);
+            println!("{name:<30} {rate:>6.0} MB/s {ratio:>6.2}x the fastest peer");
+        }
+        if kind.0 == "text" {
+            let rates = take_turns(&TYPED, &document, rounds);
+            for (reader, (name, _)) in TYPED.iter().enumerate() {
+                let rate = median(rates.iter().map(|round| round[reader]));
+                println!("{name:<30} {rate:>6.0} MB/s");
+            }
+        }
+    }
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+/// The rates of each round, in MB/s, in the order of the readers.
+fn take_turns(readers: &[(&str, Reader)], document: &Document, rounds: usize) -> Vec<Vec<f64>> {
+    let megabytes = document.text.len() as f64 / 1e6;
+    let rate = |reader: Reader| {
+        let begun = Instant::now();
+        let (elements, bytes) = reader(black_box(&document.text));
+        let took = begun.elapsed();
+        assert_eq!(elements, document.elements);
+        assert_eq!(
+            bytes.unwrap_or(document.element_bytes),
+            document.element_bytes
+        );
+        megabytes / took.as_secs_f64()
+    };
+    (0..rounds)
+        .map(|_| readers.iter().map(|(_, reader)| rate(*reader)).collect())
+        .collect()
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap()
+        .block_on(future)
+}
+
+/// Lends its chunks, as the body of a response does.
+struct Body<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl AsyncRead for Body<'_> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        unimplemented!("its buffer is read instead")
+    }
+}
+
+impl AsyncBufRead for Body<'_> {
+    fn poll_fill_buf(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let Self { text, at } = self.get_mut();
+        let end = (*at / CHUNK_BYTES + 1) * CHUNK_BYTES;
+        Poll::Ready(Ok(&text.as_bytes()[*at..end.min(text.len())]))
+    }
+
+    fn consume(self: Pin<&mut Self>, bytes: usize) {
+        self.get_mut().at += bytes;
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -170,38 +266,31 @@ struct Rest<'a> {
     next: &'a str,
 }
 
-#[divan::bench(args = KINDS, sample_count = 15, sample_size = 1)]
-fn raw(bencher: Bencher<'_, '_>, kind: (&str, usize)) {
-    let runtime = runtime();
-    bench(bencher, kind, |text| {
-        runtime.block_on(async {
-            let body = tokio::io::BufReader::with_capacity(CHUNK_BYTES, text.as_bytes());
-            let mut elements = json::elements(body, "/data").unwrap();
-            let (mut count, mut bytes) = (0, 0);
-            while let Some(element) = elements.next().await.unwrap() {
-                count += 1;
-                bytes += divan::black_box(element.as_str()).len();
-            }
-            assert_eq!(elements.remainder::<Rest<'_>>().unwrap().next, "abc");
-            (count, bytes)
-        })
-    });
+fn elements(text: &str) -> (usize, Option<usize>) {
+    block_on(async {
+        let body = Body { text, at: 0 };
+        let mut elements = json::elements(body, "/data").unwrap();
+        let (mut count, mut bytes) = (0, 0);
+        while let Some(element) = elements.next().await.unwrap() {
+            count += 1;
+            bytes += black_box(element.as_str()).len();
+        }
+        assert_eq!(elements.remainder::<Rest<'_>>().unwrap().next, "abc");
+        (count, Some(bytes))
+    })
 }
 
-#[divan::bench(args = KINDS, sample_count = 15, sample_size = 1)]
-fn splitter(bencher: Bencher<'_, '_>, kind: (&str, usize)) {
-    bench(bencher, kind, |text| {
-        let mut splitter = Splitter::array("/data").unwrap();
-        let (mut count, mut bytes) = (0, 0);
-        for mut chunk in text.as_bytes().chunks(CHUNK_BYTES) {
-            while let Some(element) = splitter.split(&mut chunk).unwrap() {
-                count += 1;
-                bytes += divan::black_box(element.as_str()).len();
-            }
+fn splitter(text: &str) -> (usize, Option<usize>) {
+    let mut splitter = Splitter::array("/data").unwrap();
+    let (mut count, mut bytes) = (0, 0);
+    for mut chunk in text.as_bytes().chunks(CHUNK_BYTES) {
+        while let Some(element) = splitter.split(&mut chunk).unwrap() {
+            count += 1;
+            bytes += black_box(element.as_str()).len();
         }
-        assert!(splitter.end().unwrap().is_none());
-        (count, bytes)
-    });
+    }
+    assert!(splitter.end().unwrap().is_none());
+    (count, Some(bytes))
 }
 
 #[derive(serde::Deserialize)]
@@ -225,131 +314,100 @@ struct Owner<'a> {
     city: &'a str,
 }
 
-const RECORDS: [(&str, usize); 3] = [("text", 400), ("text", 1_000), ("text", 4_000)];
-
-#[divan::bench(args = RECORDS, sample_count = 15, sample_size = 1)]
-fn typed(bencher: Bencher<'_, '_>, kind: (&str, usize)) {
-    let runtime = runtime();
-    let document = document(kind);
-    bencher
-        .counter(BytesCount::new(document.text.len()))
-        .bench_local(|| {
-            runtime.block_on(async {
-                let body =
-                    tokio::io::BufReader::with_capacity(CHUNK_BYTES, document.text.as_bytes());
-                let mut elements = json::elements(body, "/data").unwrap();
-                let mut count = 0;
-                while let Some(record) = elements.next_as::<Record<'_>>().await.unwrap() {
-                    divan::black_box(record);
-                    count += 1;
-                }
-                assert_eq!(count, document.elements);
-            })
-        });
+fn elements_typed(text: &str) -> (usize, Option<usize>) {
+    block_on(async {
+        let body = Body { text, at: 0 };
+        let mut elements = json::elements(body, "/data").unwrap();
+        let mut count = 0;
+        while let Some(record) = elements.next_as::<Record<'_>>().await.unwrap() {
+            black_box(record);
+            count += 1;
+        }
+        (count, None)
+    })
 }
 
-#[divan::bench(args = RECORDS, sample_count = 15, sample_size = 1)]
-fn typed_serde_json_whole(bencher: Bencher<'_, '_>, kind: (&str, usize)) {
+fn serde_json_typed(text: &str) -> (usize, Option<usize>) {
     #[derive(serde::Deserialize)]
     struct Page<'a> {
         #[serde(borrow)]
         data: Vec<Record<'a>>,
     }
-    let document = document(kind);
-    bencher
-        .counter(BytesCount::new(document.text.len()))
-        .bench_local(|| {
-            let page: Page<'_> = serde_json::from_slice(document.text.as_bytes()).unwrap();
-            assert_eq!(page.data.len(), document.elements);
-        });
+    let page: Page<'_> = serde_json::from_slice(text.as_bytes()).unwrap();
+    (black_box(page.data).len(), None)
 }
 
-#[divan::bench(args = KINDS, sample_count = 15, sample_size = 1)]
-fn raw_serde_json_whole(bencher: Bencher<'_, '_>, kind: (&str, usize)) {
+fn serde_json_whole(text: &str) -> (usize, Option<usize>) {
     #[derive(serde::Deserialize)]
     struct Page<'a> {
         #[serde(borrow)]
         data: Vec<&'a RawValue>,
     }
-    bench(bencher, kind, |text| {
-        let page: Page<'_> = serde_json::from_slice(text.as_bytes()).unwrap();
-        let bytes = page.data.iter().map(|element| element.get().len()).sum();
-        (page.data.len(), bytes)
-    });
+    let page: Page<'_> = serde_json::from_slice(text.as_bytes()).unwrap();
+    let bytes = page.data.iter().map(|element| element.get().len()).sum();
+    (page.data.len(), Some(bytes))
 }
 
 /// Events alone: what the elements are is not known.
-#[divan::bench(args = KINDS, sample_count = 5, sample_size = 1)]
-fn actson_events(bencher: Bencher<'_, '_>, kind: (&str, usize)) {
-    let document = document(kind);
-    bencher
-        .counter(BytesCount::new(document.text.len()))
-        .bench_local(|| {
-            let reader = BufReader::with_capacity(CHUNK_BYTES, document.text.as_bytes());
-            let mut parser = JsonParser::new(BufReaderJsonFeeder::new(reader));
-            let (mut depth, mut count) = (0, 0);
-            while let Some(event) = parser.next_event().unwrap() {
-                match event {
-                    JsonEvent::NeedMoreInput => parser.feeder.fill_buf().unwrap(),
-                    JsonEvent::StartObject | JsonEvent::StartArray => depth += 1,
-                    JsonEvent::EndObject | JsonEvent::EndArray => {
-                        depth -= 1;
-                        count += usize::from(depth == 2);
-                    }
-                    _ => {}
-                }
+fn actson_events(text: &str) -> (usize, Option<usize>) {
+    let reader = BufReader::with_capacity(CHUNK_BYTES, text.as_bytes());
+    let mut parser = JsonParser::new(BufReaderJsonFeeder::new(reader));
+    let (mut depth, mut count) = (0, 0);
+    while let Some(event) = parser.next_event().unwrap() {
+        match event {
+            JsonEvent::NeedMoreInput => parser.feeder.fill_buf().unwrap(),
+            JsonEvent::StartObject | JsonEvent::StartArray => depth += 1,
+            JsonEvent::EndObject | JsonEvent::EndArray => {
+                depth -= 1;
+                count += usize::from(depth == 2);
             }
-            assert_eq!(count, document.elements);
-        });
+            _ => {}
+        }
+    }
+    (count, None)
 }
 
 /// The elements' texts, cut out of the whole document in memory: no buffers, no copies, no check of UTF-8.
-#[divan::bench(args = KINDS, sample_count = 5, sample_size = 1)]
-fn actson_elements(bencher: Bencher<'_, '_>, kind: (&str, usize)) {
-    bench(bencher, kind, |text| {
-        let mut parser = JsonParser::new(SliceJsonFeeder::new(text.as_bytes()));
-        let (mut depth, mut start, mut count, mut bytes) = (0, 0, 0, 0);
-        while let Some(event) = parser.next_event().unwrap() {
-            match event {
-                JsonEvent::StartObject | JsonEvent::StartArray => {
-                    if depth == 2 {
-                        start = parser.parsed_bytes() - 1;
-                    }
-                    depth += 1;
+fn actson_elements(text: &str) -> (usize, Option<usize>) {
+    let mut parser = JsonParser::new(SliceJsonFeeder::new(text.as_bytes()));
+    let (mut depth, mut start, mut count, mut bytes) = (0, 0, 0, 0);
+    while let Some(event) = parser.next_event().unwrap() {
+        match event {
+            JsonEvent::StartObject | JsonEvent::StartArray => {
+                if depth == 2 {
+                    start = parser.parsed_bytes() - 1;
                 }
-                JsonEvent::EndObject | JsonEvent::EndArray => {
-                    depth -= 1;
-                    if depth == 2 {
-                        count += 1;
-                        bytes += divan::black_box(&text[start..parser.parsed_bytes()]).len();
-                    }
-                }
-                _ => {}
+                depth += 1;
             }
+            JsonEvent::EndObject | JsonEvent::EndArray => {
+                depth -= 1;
+                if depth == 2 {
+                    count += 1;
+                    bytes += black_box(&text[start..parser.parsed_bytes()]).len();
+                }
+            }
+            _ => {}
         }
-        (count, bytes)
-    });
+    }
+    (count, Some(bytes))
 }
 
-#[divan::bench(args = KINDS, sample_count = 5, sample_size = 1)]
-fn struson_transfer(bencher: Bencher<'_, '_>, kind: (&str, usize)) {
-    bench(bencher, kind, |text| {
-        let reader = BufReader::with_capacity(CHUNK_BYTES, text.as_bytes());
-        let mut reader = JsonStreamReader::new(reader);
-        reader.begin_object().unwrap();
-        assert_eq!(reader.next_name().unwrap(), "data");
-        reader.begin_array().unwrap();
-        let mut element = Vec::new();
-        let (mut count, mut bytes) = (0, 0);
-        while reader.has_next().unwrap() {
-            element.clear();
-            let mut writer = JsonStreamWriter::new(&mut element);
-            reader.transfer_to(&mut writer).unwrap();
-            struson::writer::JsonWriter::finish_document(writer).unwrap();
-            count += 1;
-            bytes += divan::black_box(&element).len();
-        }
-        reader.end_array().unwrap();
-        (count, bytes)
-    });
+fn struson_elements(text: &str) -> (usize, Option<usize>) {
+    let reader = BufReader::with_capacity(CHUNK_BYTES, text.as_bytes());
+    let mut reader = JsonStreamReader::new(reader);
+    reader.begin_object().unwrap();
+    assert_eq!(reader.next_name().unwrap(), "data");
+    reader.begin_array().unwrap();
+    let mut element = Vec::new();
+    let (mut count, mut bytes) = (0, 0);
+    while reader.has_next().unwrap() {
+        element.clear();
+        let mut writer = JsonStreamWriter::new(&mut element);
+        reader.transfer_to(&mut writer).unwrap();
+        struson::writer::JsonWriter::finish_document(writer).unwrap();
+        count += 1;
+        bytes += black_box(&element).len();
+    }
+    reader.end_array().unwrap();
+    (count, Some(bytes))
 }

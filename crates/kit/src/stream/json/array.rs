@@ -1,5 +1,7 @@
 //! The elements of an array at a path, and what surrounds it.
 
+use simdutf8::compat::from_utf8;
+
 use super::pointer::Pointer;
 use super::scan::{Scanner, after_blanks};
 use super::splitter::{Find, Step, not_utf8};
@@ -92,7 +94,7 @@ impl Array {
 
     /// The document less its elements, as far as it was read.
     pub(super) fn around(&self) -> &str {
-        std::str::from_utf8(&self.around).expect("each name and value was checked when it ended")
+        from_utf8(&self.around).expect("each name and value was checked when it ended")
     }
 
     fn keep(&mut self, bytes: &[u8]) -> Result<(), JsonError> {
@@ -134,7 +136,7 @@ impl Array {
         self.keep(&rest[..read])?;
         *at += read;
         if end.is_some() {
-            std::str::from_utf8(&self.around[self.token.0..])
+            from_utf8(&self.around[self.token.0..])
                 .map_err(|error| not_utf8(error, self.token.1, Place::Around))?;
         }
         Ok(end.is_some())

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Deserialize;
+use simdutf8::compat::{Utf8Error, from_utf8};
 
 use super::pointer::Pointer;
 use super::{Array, Item, JsonError, Lines, MAX_ITEM_BYTES, Place, Values};
@@ -315,7 +316,7 @@ impl<F: Format> Splitter<F> {
         } else {
             &chunk[located.start..located.end]
         };
-        match std::str::from_utf8(bytes) {
+        match from_utf8(bytes) {
             Ok(text) => Ok(Item {
                 text,
                 place: located.place,
@@ -398,7 +399,7 @@ impl<F: Format> fmt::Debug for Splitter<F> {
 }
 
 /// What there is to say of bytes, from `offset` on, that are no text.
-pub(super) fn not_utf8(error: std::str::Utf8Error, offset: u64, place: Place) -> JsonError {
+pub(super) fn not_utf8(error: Utf8Error, offset: u64, place: Place) -> JsonError {
     JsonError::Syntax {
         problem: "a byte that is not UTF-8",
         offset: offset + error.valid_up_to() as u64,
