@@ -245,7 +245,7 @@ impl AsyncRead for Body<'_> {
         _: &mut Context<'_>,
         _: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        unimplemented!("its buffer is read instead")
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into())) // Its buffer is read instead.
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn run(rounds: usize) -> Result<(), Error> {
         rows[1].samples.push(sample);
     }
     print(
-        "A backfill of 1,000,000 simulated accounts of Outreach",
+        "A backfill of a million simulated accounts of Outreach",
         ACCOUNTS,
         &rows,
     );
