@@ -150,6 +150,7 @@ impl Verb {
             Self::Run(_) => "run",
             Self::State(_) => "state show",
             Self::Migrate(args) => match args.verb {
+                Some(MigrateVerb::Apply(_)) => "migrate apply",
                 Some(MigrateVerb::New(_)) => "migrate new",
                 Some(MigrateVerb::Plan(_)) | None => "migrate plan",
             },
@@ -273,7 +274,7 @@ pub(crate) struct ShowArgs {
     pub(crate) binding: Option<String>,
 }
 
-/// See what a connector would do to a state, or begin a migration of your own
+/// See what a connector would do to a state, have it done, or begin a migration of your own
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -282,6 +283,7 @@ pub(crate) struct ShowArgs {
 Examples:
   staunch migrate                                 the same as `staunch migrate plan`
   staunch migrate plan shop --to ./source-shop-2  what another version would do
+  staunch migrate apply shop                      have the connector of flow.yaml do it
   staunch migrate new split-cursor                begin a migration, in a connector's crate"
 )]
 pub(crate) struct MigrateArgs {
@@ -294,6 +296,7 @@ pub(crate) struct MigrateArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum MigrateVerb {
     Plan(PlanArgs),
+    Apply(ApplyArgs),
     New(NewArgs),
 }
 
@@ -332,6 +335,28 @@ pub(crate) struct PlanArgs {
     /// Exit with 5 if the state would change, with 6 if that needs a consent which is missing
     #[arg(long)]
     pub(crate) exit_code: bool,
+}
+
+/// Carry the stored state over to a connector: it is opened, migrates, and is stopped again
+///
+/// The migration is one commit, which is recorded in the journal with the state before it. Nothing is captured before that; what the
+/// connector captures until it stops is committed as in a run. A capture that runs has to be stopped first.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  staunch migrate apply                              the connector of flow.yaml
+  staunch migrate apply shop --to ./source-shop-2    another one; name it in flow.yaml then
+  staunch migrate apply shop --json | jq .result.migrated
+                                                     the revision that the migration made")]
+pub(crate) struct ApplyArgs {
+    #[command(flatten)]
+    pub(crate) capture: CaptureArg,
+    /// Open this connector instead: a program and its arguments, split at blanks
+    #[arg(long, visible_alias = "connector", value_name = "COMMAND", value_parser = words)]
+    pub(crate) to: Option<Words>,
+    /// Let the connector ask its source when it plans, should a migration need to
+    #[arg(long)]
+    pub(crate) ask_source: bool,
 }
 
 /// Begin a migration in a connector's crate: a step to fill in, and a state to try it on

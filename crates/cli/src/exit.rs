@@ -80,7 +80,9 @@ pub(crate) fn exit(code: &str, asked: Asked) -> Exit {
             | "store.sqlite" | "state.unreadable",
             _,
         ) => Exit::Unreachable,
-        ("store.newer" | "state.newer_than_connector", _) => Exit::Refused,
+        ("store.newer" | "state.newer_than_connector" | "consent.missing" | "plan.stale", _) => {
+            Exit::Refused
+        }
         ("store.locked", _) => Exit::Locked,
         ("interrupted", _) => Exit::Interrupted,
         _ => Exit::Failure,
@@ -124,6 +126,9 @@ mod tests {
             ("store.newer", Refused, Refused, Refused),
             ("state.unreadable", Unreachable, Unreachable, Unreachable),
             ("state.newer_than_connector", Refused, Refused, Refused),
+            ("consent.missing", Refused, Refused, Refused),
+            ("plan.stale", Refused, Refused, Refused),
+            ("plan.not_kept", Failure, Failure, Failure),
             ("state.unknown_binding", Usage, Usage, Usage),
             ("state.none", Usage, Usage, Usage),
             ("input.not_found", Usage, Usage, Usage),

@@ -66,6 +66,7 @@ fn dispatch(context: &Context, verb: Verb) -> Result<Exit, Failure> {
         }
         Verb::Migrate(args) => match args.verb.unwrap_or(MigrateVerb::Plan(args.plan)) {
             MigrateVerb::Plan(args) => migrate::plan::run(context, &args),
+            MigrateVerb::Apply(args) => migrate::apply::run(context, &args),
             MigrateVerb::New(args) => migrate::new::run(context, &args),
         },
     }

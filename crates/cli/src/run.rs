@@ -93,11 +93,13 @@ fn capture(context: &Context, args: &RunArgs) -> Result<RunReport, Failure> {
     let watcher = Arc::new(Watcher::new(&context.output));
     let stop = Stop::new();
     let is_preparing = Arc::new(AtomicBool::new(true));
-    let _signals = listen(&stop, &watcher, &is_preparing)?;
+    let told = Arc::clone(&watcher);
+    let heard = move |is_second| told.line(&Line::stopping(is_second));
+    let _signals = listen(&stop, &is_preparing, heard)?;
 
     let logs = Arc::clone(&watcher);
     let log: LogSink = Arc::new(move |record| logs.log(&record));
-    let run = Run::prepare(&project, capture, &*watcher, log).map_err(&failed)?;
+    let run = Run::prepare(&project, capture, None, &*watcher, log).map_err(&failed)?;
     is_preparing.store(false, Ordering::SeqCst);
     if stop.urgency() != Urgency::None {
         let message = "stopped before the capture was opened; nothing was captured";
@@ -140,15 +142,15 @@ fn safe(watcher: &Watcher, command: &str) -> String {
     }
 }
 
-fn listen(
+/// Has signals stop a run: the first at its next checkpoint, the second now. `heard` is told of each, and whether it is the second.
+pub(crate) fn listen(
     stop: &Stop,
-    watcher: &Arc<Watcher>,
     is_preparing: &Arc<AtomicBool>,
+    heard: impl Fn(bool) + Send + 'static,
 ) -> Result<Signals, Failure> {
-    let (stop, watcher, is_preparing) =
-        (stop.clone(), Arc::clone(watcher), Arc::clone(is_preparing));
+    let (stop, is_preparing) = (stop.clone(), Arc::clone(is_preparing));
     let heard = move |nth: u8| {
-        watcher.line(&Line::stopping(nth > 1));
+        heard(nth > 1);
         stop.request();
         // A connector that is being asked something cannot be stopped at a checkpoint: there is none. Nothing was captured yet.
         if nth > 1 && is_preparing.load(Ordering::SeqCst) {

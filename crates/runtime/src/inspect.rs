@@ -171,11 +171,7 @@ pub fn plan(
     question: Question<'_>,
     log: LogSink,
 ) -> Result<Planned, RunError> {
-    let mut command = project.command(capture)?;
-    if let Some(argv) = question.to {
-        command.argv = argv.to_vec();
-        command.dir = std::env::current_dir().unwrap_or(command.dir);
-    }
+    let command = project.command_with(capture, question.to)?;
     let (revision, state) = match question.state {
         Some(state) => (None, state.clone()),
         None => match state(project, capture)? {

@@ -116,6 +116,20 @@ impl Project {
             .into()),
         }
     }
+
+    /// How another connector is started in place of the capture's own: in the folder in which the command was typed.
+    pub(crate) fn command_with(
+        &self,
+        capture: &Capture,
+        to: Option<&[String]>,
+    ) -> Result<ConnectorCommand, RunError> {
+        let mut command = self.command(capture)?;
+        if let Some(argv) = to {
+            command.argv = argv.to_vec();
+            command.dir = std::env::current_dir().unwrap_or(command.dir);
+        }
+        Ok(command)
+    }
 }
 
 /// The folder of a store, whose database has a fixed name.

@@ -61,17 +61,19 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Takes the lease of the store, recovers the files, and asks the connector whether the capture is as it wants it.
+    /// Takes the lease of the store, recovers the files, and asks the connector whether the capture is as it wants it: the capture's
+    /// own, or the one that is named in its place, by its program and arguments.
     ///
     /// # Errors
     /// When any of this fails. Nothing that was committed is touched.
     pub fn prepare(
         project: &Project,
         capture: &'a Capture,
+        to: Option<&[String]>,
         observer: &'a dyn Observer,
         log: LogSink,
     ) -> Result<Self, RunError> {
-        let command = project.command(capture)?;
+        let command = project.command_with(capture, to)?;
         let mut store = Store::open(&project.state_dir)?;
         let stored = store.load(&capture.name)?;
         let mut files = OutputFiles::open(&project.out_dir, &store.files(&capture.name)?)?;
@@ -133,6 +135,12 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
+    }
+
+    /// The capture's revision, which only this can change for as long as it is there.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// Runs sessions until there is reason to end.

@@ -140,17 +140,14 @@ pub(crate) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
     if report.consents.are_needed_to_run() {
         context
             .output
-            .note("`staunch run` refuses it: it needs consent.");
+            .note("`staunch run` refuses it, and so does `migrate apply`: it needs consent in the endpoint config.");
         return Ok(exit);
     }
-    let place = if args.to.is_some() {
-        "with that connector in flow.yaml or staunch.yaml, apply it"
-    } else {
-        "apply it"
+    let apply = match &args.to {
+        Some(words) => format!("migrate apply {} --to {}", capture.name, typed(&words.0)),
+        None => format!("run {}", capture.name),
     };
-    context
-        .output
-        .next(place, &context.command(&format!("run {}", capture.name)));
+    context.output.next("apply it", &context.command(&apply));
     Ok(exit)
 }
 
@@ -251,12 +248,20 @@ fn runner(project: &Project) -> Option<i32> {
         .then_some(pid)
 }
 
+/// A command as the value of a flag that is split at blanks.
+fn typed(words: &[String]) -> String {
+    match words {
+        [word] => word.clone(),
+        words => format!("\"{}\"", words.join(" ")),
+    }
+}
+
 fn quoted<'a>(consents: impl IntoIterator<Item = &'a Consent>) -> String {
     listed(consents, "`")
 }
 
 /// Names consents, each in `quotes`; what is beyond the first few is only counted.
-fn listed<'a>(consents: impl IntoIterator<Item = &'a Consent>, quotes: &str) -> String {
+pub(super) fn listed<'a>(consents: impl IntoIterator<Item = &'a Consent>, quotes: &str) -> String {
     let mut consents = consents.into_iter();
     let mut names: Vec<String> = consents
         .by_ref()

@@ -53,6 +53,11 @@ fn help_of_migrate_plan() {
 }
 
 #[test]
+fn help_of_migrate_apply() {
+    assert_shown!(Shop::empty().staunch("migrate apply --help"));
+}
+
+#[test]
 fn help_of_migrate_new() {
     assert_shown!(Shop::empty().staunch("migrate new -h"));
 }

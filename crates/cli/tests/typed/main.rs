@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "all of this is a test, its helpers too")]
 
+mod applying;
 mod asking;
 mod beginning;
 mod help;

@@ -1,0 +1,202 @@
+//! `staunch migrate apply`: has a connector migrate the stored state, commits that, and stops it again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde::Serialize;
+use staunch_runtime::inspect::{self, Planned, Question};
+use staunch_runtime::{Event, Observer, Run, RunOptions, Stop, Urgency};
+use staunch_state::Plan;
+
+use super::plan::listed;
+use crate::args::ApplyArgs;
+use crate::context::{self, Context};
+use crate::exit::{Asked, Exit};
+use crate::failure::Failure;
+use crate::output::{BOLD, Glyphs, Report, clean_line, styled};
+use crate::quantity::counted;
+use crate::run::listen;
+use crate::state::short_version;
+
+/// How long a connector may do nothing that is committed before it is taken for one that does not migrate after all.
+const PATIENCE: Duration = Duration::from_secs(10 * 60);
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ApplyReport {
+    capture: String,
+    connector: String,
+    /// The revision that the plan was made for.
+    revision_before: u64,
+    /// The one that the migration made; none if there was nothing to do.
+    migrated: Option<u64>,
+    /// The one by now.
+    revision: u64,
+    /// What changed the state, in order.
+    migrations: Vec<String>,
+    /// Captured by the connector before it was stopped, and committed.
+    documents: u64,
+}
+
+/// Has a run end once anything is committed, which is the migration.
+struct Once {
+    stop: Stop,
+    has_committed: AtomicBool,
+    /// The revision that a migration made; 0 before.
+    migrated: AtomicU64,
+}
+
+impl Observer for Once {
+    fn event(&self, event: Event<'_>) {
+        let Event::Committed {
+            revision,
+            is_migration,
+            ..
+        } = event
+        else {
+            return;
+        };
+        if is_migration {
+            self.migrated.store(revision, Ordering::SeqCst);
+        }
+        if !self.has_committed.swap(true, Ordering::SeqCst) {
+            self.stop.request(); // Once: asked a second time, it would be cut off.
+        }
+    }
+}
+
+pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> {
+    let project = context.project(Asked::Other)?;
+    let capture = context::capture(&project, &args.capture, Asked::Other)?;
+    let failed = context::failed(capture, Asked::Plan);
+    let to = args.to.as_ref().map(|words| words.0.as_slice());
+    let question = Question {
+        to,
+        state: None,
+        ask_source: args.ask_source,
+    };
+    let planned = inspect::plan(&project, capture, question, context.log()).map_err(&failed)?;
+    let before = planned.revision.unwrap_or_default();
+    let mut report = ApplyReport {
+        capture: capture.name.clone(),
+        connector: planned.connector.clone(),
+        revision_before: before,
+        migrated: None,
+        revision: before,
+        migrations: Vec::new(),
+        documents: 0,
+    };
+    let Some(plan) = &planned.plan else {
+        return context.output.answer(&report);
+    };
+    has_consents(context, &planned, plan).map_err(|failure| failure.about(&capture.name))?;
+
+    let stop = Stop::new();
+    let once = Once {
+        stop: stop.clone(),
+        has_committed: AtomicBool::new(false),
+        migrated: AtomicU64::new(0),
+    };
+    let is_preparing = Arc::new(AtomicBool::new(true));
+    let _signals = listen(&stop, &is_preparing, |_| {})?;
+    let failed = context::failed(capture, Asked::Other);
+    let run = Run::prepare(&project, capture, to, &once, context.log()).map_err(&failed)?;
+    is_preparing.store(false, Ordering::SeqCst);
+    let about = |code, message: String| Err(Failure::new(code, message).about(&capture.name));
+    if stop.urgency() != Urgency::None {
+        let message = "stopped before the capture was opened; nothing was changed";
+        return about("interrupted", message.to_owned());
+    }
+    if run.revision() != before {
+        let message = format!(
+            "the capture went on to revision {} after the plan for revision {before} was made; plan it anew",
+            run.revision()
+        );
+        return about("plan.stale", message);
+    }
+    let options = RunOptions {
+        once: true,
+        until_idle: Some(PATIENCE),
+    };
+    let summary = run.run(options, &stop);
+    let migrated = once.migrated.load(Ordering::SeqCst);
+    report.migrated = (migrated > 0).then_some(migrated);
+    let summary = summary.map_err(|error| match report.migrated {
+        None => failed(error),
+        Some(revision) => failed(error).hint(format!(
+            "the state is migrated, at revision {revision}; what failed came after that"
+        )),
+    })?;
+    if report.migrated.is_none() {
+        let message = format!(
+            "connector `{}` was opened, and did not migrate the state as it had planned to; the capture is at revision {}. \
+             Tell the connector's authors",
+            short_version(&planned.connector),
+            summary.revision
+        );
+        return about("plan.not_kept", message);
+    }
+    report.revision = summary.revision;
+    report.documents = summary.totals.documents;
+    report.migrations = plan
+        .steps
+        .iter()
+        .map(|step| step.migration.clone())
+        .collect();
+    let exit = context.output.answer(&report)?;
+    let why = match to {
+        Some(_) => "with that connector in flow.yaml or staunch.yaml, go on",
+        None => "go on",
+    };
+    let next = context.command(&format!("run {}", capture.name));
+    context.output.next(why, &next);
+    Ok(exit)
+}
+
+/// Refuses a plan whose consents the endpoint config does not give: the connector would refuse it, too, when it is opened.
+fn has_consents(context: &Context, planned: &Planned, plan: &Plan) -> Result<(), Failure> {
+    let missing = plan.missing(&plan.given);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "{} would lose or read again what nobody has consented to: {}; consent in the endpoint config, as the connector's \
+         documentation says",
+        short_version(&planned.connector),
+        listed(&missing, "`")
+    );
+    let look = context.command("migrate plan");
+    Err(Failure::new("consent.missing", message).hint(format!("look first: {look}")))
+}
+
+impl Report for ApplyReport {
+    const COMMAND: &'static str = "migrate apply";
+
+    fn summary(&self) -> String {
+        let capture = &self.capture;
+        let connector = short_version(&self.connector);
+        match self.migrated {
+            None => format!(
+                "{capture} at revision {}, opened by {connector}: nothing to do",
+                self.revision
+            ),
+            Some(migrated) => format!(
+                "{capture}: migrated at revision {migrated} by {connector}: {}",
+                self.migrations.join(", ")
+            ),
+        }
+    }
+
+    fn text(&self, _: &Glyphs) -> String {
+        let mut text = format!("{}\n", styled(BOLD, clean_line(&self.summary())));
+        if self.documents > 0 {
+            text.push_str(&format!(
+                "{} came before it was stopped, up to revision {}\n",
+                counted(self.documents, "document"),
+                self.revision
+            ));
+        }
+        text
+    }
+}
