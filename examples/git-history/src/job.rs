@@ -1,24 +1,28 @@
 //! The steps, in order, each announced, with the commands as they could be typed.
 
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use staunch_stage::{Folder, step};
+
 use crate::Arguments;
-use crate::folder::{Catalog, Folder};
+use crate::catalog::Catalog;
 use crate::outcome::{self, Difference};
 use crate::repository::Repository;
-use crate::tools;
 
 /// Lines of a state that are shown. One with hundreds of refs is longer.
 const SHOWN_LINES: usize = 40;
+
+/// The programs, by name.
+const PROGRAMS: [&str; 3] = ["staunch", "source-git-v1", "source-git"];
 
 const RUN: [&str; 3] = ["run", "--until-idle", "2s"];
 
 /// Does the job. An error if anything is missing, or there twice.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let workspace = tools::workspace()?;
+    let workspace = staunch_stage::workspace()?;
     let repository = match &arguments.repository {
         Some(path) => Repository::at(path)?,
         None => Repository::of_project(&workspace)?,
@@ -26,12 +30,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let of_head = repository.commits_of_head()?;
 
     step("Build the command and the connector");
-    let mut programs = tools::build(&workspace)?;
-    programs.retain(|name, _| tools::PROGRAMS.contains(&name.as_str()));
+    let packages = ["staunch-cli", "source-git"];
+    let mut programs = staunch_stage::build(&workspace, &packages, &PROGRAMS)?;
     let this = std::env::current_exe().context("finding this program")?;
     let path = match &arguments.folder {
         Some(folder) => folder.clone(),
-        None => beside(&this)?,
+        None => Folder::beside(&this, "git-history-demo")?,
     };
     programs.insert("git-history".to_owned(), this);
     let folder = Folder::fresh(&path, &programs)?;
@@ -43,18 +47,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
     let page_size = (of_head / 8).max(1);
     let catalog = |command: &[&str]| {
-        folder.write_catalog(&Catalog {
+        let catalog = Catalog {
             command,
             repository: &repository.path,
             page_size,
-        })
+        };
+        let text = catalog.text()?;
+        folder.write("flow.yaml", &text)?;
+        anyhow::Ok(text)
     };
     kill_half_way(&folder, catalog, of_head)?;
 
     step("Run it again: it goes on from what was committed, with `source-git-v1`");
     catalog(&["bin/source-git-v1"])?;
     folder.staunch_succeeds(&RUN)?;
-    let captured = outcome::ids(&folder.commits())?.len();
+    let captured = outcome::ids(&commits(&folder))?.len();
     println!("{captured} commits captured; `HEAD` reaches {of_head}.");
     let (before, _) = folder.state()?;
 
@@ -93,16 +100,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn step(what: &str) {
-    println!("\n==> {what}");
-}
-
-/// The folder in Cargo's target folder, whatever the profile.
-fn beside(program: &Path) -> Result<PathBuf> {
-    let target = program.parent().and_then(Path::parent);
-    let target =
-        target.context("this program lies in no target folder; name a folder with `--in`")?;
-    Ok(target.join("git-history-demo"))
+/// The file that commits are captured into.
+fn commits(folder: &Folder) -> PathBuf {
+    folder.path.join("out/demo/commits.jsonl")
 }
 
 /// Runs the first release until it is killed in the middle of a page, and shows what is left.
@@ -145,7 +145,7 @@ fn kill_half_way(
     println!("Killed by SIGKILL.");
 
     step("What was committed until then: whole pages, and the place to go on from");
-    let lines = std::fs::read(folder.commits()).unwrap_or_default();
+    let lines = std::fs::read(commits(folder)).unwrap_or_default();
     let lines = lines.iter().filter(|&&byte| byte == b'\n').count();
     println!(
         "{lines} lines are in the file of commits. What is behind the last commit of the state is cut off by the next run."
@@ -155,7 +155,7 @@ fn kill_half_way(
 
 /// Says that every commit was captured once, or which were not.
 fn compare(folder: &Folder, expected: &[String]) -> Result<()> {
-    let captured = outcome::ids(&folder.commits())?;
+    let captured = outcome::ids(&commits(folder))?;
     let difference = Difference::of(&captured, expected);
     if difference == Difference::default() {
         println!("{} commits, none missing, none twice", expected.len());

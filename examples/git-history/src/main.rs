@@ -3,12 +3,11 @@
 //! `job` has the steps. The same program is started by the runtime as `relay`, in front of the connector that is to be killed.
 #![forbid(unsafe_code)]
 
-mod folder;
+mod catalog;
 mod job;
 mod outcome;
 mod relay;
 mod repository;
-mod tools;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Signal, getppid, kill_process};
 use serde_json::Value;
 
-use crate::folder::committed_documents;
+use staunch_stage::committed_documents;
 
 /// How long to wait for a commit. Killed without it, the capture is as right, but has less to show.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(20);

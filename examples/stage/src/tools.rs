@@ -1,4 +1,4 @@
-//! Builds the programs that the job needs, and says where they are.
+//! Builds the programs that an example needs, and says where they are.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -8,12 +8,12 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-/// The programs, by name.
-pub(crate) const PROGRAMS: [&str; 3] = ["staunch", "source-git-v1", "source-git"];
-
-/// The folder of the workspace that this program is of.
-pub(crate) fn workspace() -> Result<PathBuf> {
-    // Cargo says where the package is now; without it, where it was built.
+/// The folder of the workspace that the running program is of.
+///
+/// # Errors
+/// When it is not there any more.
+pub fn workspace() -> Result<PathBuf> {
+    // Cargo says where the package is now, which lies beside this one; without it, where this was built.
     let package = std::env::var_os("CARGO_MANIFEST_DIR")
         .unwrap_or_else(|| OsString::from(env!("CARGO_MANIFEST_DIR")));
     let root = Path::new(&package).join("../..");
@@ -25,16 +25,20 @@ pub(crate) fn workspace() -> Result<PathBuf> {
     })
 }
 
-/// Builds them as this program was built.
-pub(crate) fn build(workspace: &Path) -> Result<HashMap<String, PathBuf>> {
+/// Builds these packages as this program was built, and says where these programs of theirs are.
+///
+/// # Errors
+/// When they cannot be built, or have no such program.
+pub fn build(
+    workspace: &Path,
+    packages: &[&str],
+    programs: &[&str],
+) -> Result<HashMap<String, PathBuf>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-    let mut arguments = vec![
-        "build",
-        "--package",
-        "staunch-cli",
-        "--package",
-        "source-git",
-    ];
+    let mut arguments = vec!["build"];
+    for package in packages {
+        arguments.extend(["--package", package]);
+    }
     let profile = profile()?;
     if profile != "debug" {
         arguments.extend(["--profile", &profile]);
@@ -51,11 +55,12 @@ pub(crate) fn build(workspace: &Path) -> Result<HashMap<String, PathBuf>> {
     if !output.status.success() {
         bail!("the build failed; cargo says why above");
     }
-    let built = executables(&String::from_utf8_lossy(&output.stdout));
-    match PROGRAMS.iter().find(|name| !built.contains_key(**name)) {
-        Some(missing) => bail!("cargo built no program `{missing}`"),
-        None => Ok(built),
+    let mut built = executables(&String::from_utf8_lossy(&output.stdout));
+    if let Some(missing) = programs.iter().find(|name| !built.contains_key(**name)) {
+        bail!("cargo built no program `{missing}`");
     }
+    built.retain(|name, _| programs.contains(&name.as_str()));
+    Ok(built)
 }
 
 /// The profile, as the folder that this program lies in is named.

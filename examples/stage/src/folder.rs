@@ -1,28 +1,29 @@
-//! The folder that the job works in: the programs, `flow.yaml`, and what comes of them.
+//! The folder that an example works in: the programs, `flow.yaml`, and what comes of them.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-/// The catalog beside this program's source; the job fills in what differs.
-const TEMPLATE: &str = include_str!("../flow.yaml");
-
 /// What says that a folder is ours to empty.
-const MARK: &str = ".git-history-demo";
+const MARK: &str = ".staunch-example";
 
 /// A folder that was emptied, with the programs in `bin`.
 #[derive(Debug)]
-pub(crate) struct Folder {
-    pub(crate) path: PathBuf,
+pub struct Folder {
+    /// Where it is.
+    pub path: PathBuf,
 }
 
 impl Folder {
     /// Empties the folder, if it is ours, and puts the programs into it.
-    pub(crate) fn fresh(path: &Path, programs: &HashMap<String, PathBuf>) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When it holds what is not ours, or cannot be written.
+    pub fn fresh(path: &Path, programs: &HashMap<String, PathBuf>) -> Result<Self> {
         let is_empty = !path.exists() || fs::read_dir(path)?.next().is_none();
         if !is_empty {
             ensure!(
@@ -43,22 +44,40 @@ impl Folder {
         Ok(Self { path })
     }
 
-    /// Writes `flow.yaml` for this connector.
-    pub(crate) fn write_catalog(&self, catalog: &Catalog<'_>) -> Result<String> {
-        let text = catalog.text()?;
-        fs::write(self.path.join("flow.yaml"), &text).context("writing flow.yaml")?;
-        Ok(text)
+    /// The folder of this name in Cargo's target folder that `program` was built into, whatever the profile.
+    ///
+    /// # Errors
+    /// When it lies in none.
+    pub fn beside(program: &Path, name: &str) -> Result<PathBuf> {
+        let target = program.parent().and_then(Path::parent);
+        let target =
+            target.context("this program lies in no target folder; name a folder with `--in`")?;
+        Ok(target.join(name))
+    }
+
+    /// Writes a file into it.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub fn write(&self, name: &str, text: &str) -> Result<()> {
+        fs::write(self.path.join(name), text).with_context(|| format!("writing {name}"))
     }
 
     /// Runs `staunch` as a person would, and lets it talk.
-    pub(crate) fn staunch(&self, arguments: &[&str]) -> Result<ExitStatus> {
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn staunch(&self, arguments: &[&str]) -> Result<ExitStatus> {
         println!("$ bin/staunch {}", arguments.join(" "));
         let status = self.command(arguments).status();
         status.context("starting staunch")
     }
 
     /// As [`Folder::staunch`], where nothing but success will do.
-    pub(crate) fn staunch_succeeds(&self, arguments: &[&str]) -> Result<()> {
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn staunch_succeeds(&self, arguments: &[&str]) -> Result<()> {
         let status = self.staunch(arguments)?;
         ensure!(
             status.success(),
@@ -69,7 +88,10 @@ impl Folder {
     }
 
     /// The state as text, and how many documents are committed.
-    pub(crate) fn state(&self) -> Result<(String, u64)> {
+    ///
+    /// # Errors
+    /// When it cannot be asked for.
+    pub fn state(&self) -> Result<(String, u64)> {
         let quiet = |arguments: &[&str]| -> Result<String> {
             let output = self.command(arguments).stderr(Stdio::null()).output()?;
             Ok(String::from_utf8(output.stdout)?)
@@ -85,85 +107,18 @@ impl Folder {
         command.stdin(Stdio::null());
         command
     }
-
-    /// The file that commits are captured into.
-    pub(crate) fn commits(&self) -> PathBuf {
-        self.path.join("out/demo/commits.jsonl")
-    }
 }
 
 /// How many documents are committed, by what `staunch state show --json` prints.
-pub(crate) fn committed_documents(answer: &str) -> Option<u64> {
+#[must_use]
+pub fn committed_documents(answer: &str) -> Option<u64> {
     let answer: Value = serde_json::from_str(answer).ok()?;
     answer.pointer("/result/commit/documents")?.as_u64()
-}
-
-/// What differs from one `flow.yaml` of the job to the next.
-#[derive(Debug)]
-pub(crate) struct Catalog<'a> {
-    pub(crate) command: &'a [&'a str],
-    pub(crate) repository: &'a Path,
-    pub(crate) page_size: usize,
-}
-
-impl Catalog<'_> {
-    fn text(&self) -> Result<String> {
-        let Some(path) = self.repository.to_str() else {
-            bail!(
-                "`{}` is not UTF-8, which flow.yaml has to be",
-                self.repository.display()
-            );
-        };
-        // Every JSON string and array is YAML too.
-        let path = Value::from(path).to_string();
-        let command: Vec<String> = self
-            .command
-            .iter()
-            .map(|word| Value::from(*word).to_string())
-            .collect();
-        let command = format!("[{}]", command.join(", "));
-        let mut text: String = TEMPLATE
-            .lines()
-            .filter(|line| !line.starts_with('#'))
-            .map(|line| format!("{line}\n"))
-            .collect();
-        for (what, value) in [
-            ("[../../target/debug/source-git]", command),
-            ("../..\n", format!("{path}\n")),
-            ("page_size: 1000", format!("page_size: {}", self.page_size)),
-        ] {
-            ensure!(
-                text.matches(what).count() == 1,
-                "flow.yaml has to have {what:?} once"
-            );
-            text = text.replace(what, &value);
-        }
-        Ok(text)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_catalog_is_the_example_with_its_command_path_and_page_size_filled_in() {
-        let catalog = Catalog {
-            command: &["bin/relay", "--", "bin/connector"],
-            repository: Path::new("/a \"b\" #c"),
-            page_size: 7,
-        };
-        let text = catalog.text().unwrap();
-        for expected in [
-            "        command: [\"bin/relay\", \"--\", \"bin/connector\"]\n",
-            "          path: \"/a \\\"b\\\" #c\"\n",
-            "page_size: 7 ",
-            "key: [/id]",
-        ] {
-            assert!(text.contains(expected), "{expected}\n{text}");
-        }
-        assert!(!text.contains("../"), "{text}");
-    }
 
     #[test]
     fn only_a_folder_of_an_earlier_run_is_emptied() {
