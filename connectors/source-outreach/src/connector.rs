@@ -1,31 +1,39 @@
-//! The two releases of the connector.
+//! The connector, in both of its releases.
 
 use staunch::state::Chain;
 use staunch::{BoxError, ConfigUpdate, Connector, OAuth2, Resource, Rotating};
 
 use crate::{Config, Credentials, Place, api, migrations, resources};
 
-/// Follows each resource with two cursors: `realtime`, and `lookback` for what comes to be seen late.
+/// Captures an Outreach account.
 #[derive(Clone, Debug)]
-pub struct SourceOutreach(Place);
-
-/// The first release: follows each resource with one cursor. Kept so that its state, and the way out of it, can be tried.
-#[derive(Clone, Debug)]
-pub struct SourceOutreachV1(Place);
-
-impl SourceOutreach {
-    /// Asks there.
-    #[must_use]
-    pub fn new(place: Place) -> Self {
-        Self(place)
-    }
+pub struct SourceOutreach {
+    place: Place,
+    release: Release,
 }
 
-impl SourceOutreachV1 {
-    /// Asks there.
+/// By how many cursors a resource is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Release {
+    /// By one.
+    First,
+    /// By two: `realtime`, and `lookback` for what comes to be seen late.
+    Present,
+}
+
+impl SourceOutreach {
+    /// The present release, which asks there.
     #[must_use]
     pub fn new(place: Place) -> Self {
-        Self(place)
+        let release = Release::Present;
+        Self { place, release }
+    }
+
+    /// The first release. Kept so that its state, and the way out of it, can be tried.
+    #[must_use]
+    pub fn first_release(place: Place) -> Self {
+        let release = Release::First;
+        Self { place, release }
     }
 }
 
@@ -35,52 +43,28 @@ impl Connector for SourceOutreach {
     const HAS_SCHEDULES: bool = false;
 
     async fn resources(&self, config: &Config) -> Result<Vec<Resource>, BoxError> {
-        resources::resources(&self.0, config)
+        resources::resources(self.release, &self.place, config)
     }
 
     async fn rotate_tokens(
         &self,
         rotating: &Rotating<'_, Config>,
     ) -> Result<Option<ConfigUpdate>, BoxError> {
-        rotate(&self.0, rotating).await
+        let Credentials::OAuth(credentials) = &rotating.config.credentials;
+        let tokens = self.place.token_url();
+        Ok(rotating
+            .oauth2(credentials, "/credentials", &tokens)
+            .await?)
     }
 
     fn migrations(&self, _: &Config) -> Chain {
-        migrations::chain()
+        match self.release {
+            Release::First => Chain::new(),
+            Release::Present => migrations::chain(),
+        }
     }
 
     fn oauth2(&self) -> Option<OAuth2> {
         Some(api::oauth2())
     }
-}
-
-impl Connector for SourceOutreachV1 {
-    type Config = Config;
-    const DOCUMENTATION_URL: &'static str = SourceOutreach::DOCUMENTATION_URL;
-    const HAS_SCHEDULES: bool = false;
-
-    async fn resources(&self, config: &Config) -> Result<Vec<Resource>, BoxError> {
-        resources::resources_v1(&self.0, config)
-    }
-
-    async fn rotate_tokens(
-        &self,
-        rotating: &Rotating<'_, Config>,
-    ) -> Result<Option<ConfigUpdate>, BoxError> {
-        rotate(&self.0, rotating).await
-    }
-
-    fn oauth2(&self) -> Option<OAuth2> {
-        Some(api::oauth2())
-    }
-}
-
-async fn rotate(
-    place: &Place,
-    rotating: &Rotating<'_, Config>,
-) -> Result<Option<ConfigUpdate>, BoxError> {
-    let Credentials::OAuth(credentials) = &rotating.config.credentials;
-    Ok(rotating
-        .oauth2(credentials, "/credentials", &place.token_url())
-        .await?)
 }

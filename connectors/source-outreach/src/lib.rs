@@ -1,6 +1,6 @@
 //! Captures an Outreach account over its REST API.
 //!
-//! The connector ([`SourceOutreach`], and its first release [`SourceOutreachV1`]) is `connector`, with
+//! The connector ([`SourceOutreach`], in both of its releases) is `connector`, with
 //!
 //! - `models`: the endpoint config, records, and their schema
 //! - `api`: how the API is asked, page by page, and what its errors mean to whoever owns the account
@@ -23,7 +23,7 @@ mod place;
 mod resources;
 mod window;
 
-pub use connector::{SourceOutreach, SourceOutreachV1};
+pub use connector::SourceOutreach;
 pub use migrations::chain;
 pub use models::{Advanced, Config, Credentials};
 pub use place::Place;

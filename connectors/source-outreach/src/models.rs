@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp, Unit};
+use jiff::{Timestamp, Unit};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use staunch::auth::RotatingOAuth2;
+use staunch::{BoxError, IsoDuration};
 
 use crate::place::floor;
 
@@ -22,7 +24,7 @@ pub struct Config {
     /// Records that were last changed before this time are not captured, as 2025-01-01T00:00:00Z. If left blank, those of the last 30
     /// days are.
     #[schemars(title = "Start Date", extend("type" = "string", "format" = "date-time"))]
-    start_date: Option<String>,
+    start_date: Option<Timestamp>,
     /// What seldom needs to be changed.
     #[serde(default)]
     #[schemars(title = "Advanced Config", extend("advanced" = true))]
@@ -45,8 +47,8 @@ pub struct Advanced {
     /// How long a span of time is read at once, as an ISO 8601 duration: P1D is a day, PT6H are six hours. A smaller one makes more
     /// checkpoints.
     #[serde(default = "a_day")]
-    #[schemars(title = "Window size", extend("format" = "duration"))]
-    window_size: String,
+    #[schemars(title = "Window size")]
+    window_size: IsoDuration,
 }
 
 impl Default for Advanced {
@@ -57,53 +59,29 @@ impl Default for Advanced {
     }
 }
 
-fn a_day() -> String {
-    "P1D".to_owned()
+fn a_day() -> IsoDuration {
+    IsoDuration::new(DAY)
 }
 
-/// A member of the endpoint config makes no sense.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ConfigError {
-    #[error("`/start_date` is no date-time with a zone; write it as in `2025-01-01T00:00:00Z`")]
-    StartDate,
-    #[error("`/start_date` is before 1970; choose a later one")]
-    TooEarly,
-    #[error(
-        "`/advanced/window_size` is no ISO 8601 duration in days, hours, minutes and seconds; write it as `P1D` or `PT6H`"
-    )]
-    Window,
-    #[error(
-        "`/advanced/window_size` is not between five seconds and 365 days; choose one as `P1D`"
-    )]
-    WindowBounds,
-}
+const DAY: Duration = Duration::from_secs(86_400);
 
 impl Config {
     /// When a backfill begins, if it is said.
-    pub(crate) fn start_date(&self) -> Result<Option<Timestamp>, ConfigError> {
-        let Some(text) = &self.start_date else {
-            return Ok(None);
-        };
-        let at: Timestamp = text.parse().map_err(|_| ConfigError::StartDate)?;
-        match at < Timestamp::UNIX_EPOCH {
-            true => Err(ConfigError::TooEarly),
-            false => Ok(Some(at)),
+    pub(crate) fn start_date(&self) -> Result<Option<Timestamp>, BoxError> {
+        match self.start_date {
+            Some(at) if at < Timestamp::UNIX_EPOCH => {
+                Err("`/start_date` is before 1970; choose a later one".into())
+            }
+            at => Ok(at),
         }
     }
 
     /// How long a span is read at once.
-    pub(crate) fn window(&self) -> Result<SignedDuration, ConfigError> {
-        let span: Span = self
-            .advanced
-            .window_size
-            .parse()
-            .map_err(|_| ConfigError::Window)?;
-        let size = span.to_duration(SpanRelativeTo::days_are_24_hours());
-        let size = size.map_err(|_| ConfigError::Window)?;
-        let bounds = SignedDuration::from_secs(5)..=SignedDuration::from_hours(365 * 24);
-        match bounds.contains(&size) {
-            true => Ok(size),
-            false => Err(ConfigError::WindowBounds),
+    pub(crate) fn window(&self) -> Result<Duration, BoxError> {
+        let window = self.advanced.window_size.get();
+        match (Duration::from_secs(5)..=365 * DAY).contains(&window) {
+            true => Ok(window),
+            false => Err("`/advanced/window_size` is not between five seconds and 365 days; choose one as `P1D`".into()),
         }
     }
 }
@@ -145,49 +123,36 @@ enum Id<'a> {
     Text(Cow<'a, str>),
 }
 
-/// A record cannot be captured.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum RecordError {
-    #[error(
-        "a record of `{path}` has no `id`, or one that is no integer; tell Outreach's support, and disable the binding until then"
-    )]
-    Id { path: &'static str },
-    #[error(
-        "record {id} of `{path}` has no time in `attributes/{attribute}`, by which changes are followed; \
-         save the record in Outreach so that it gets one, or tell Outreach's support"
-    )]
-    Time {
-        path: &'static str,
-        id: u64,
-        attribute: &'static str,
-    },
-}
-
 impl Record {
     /// Reads a record of the collection at `path`, whose changes `attribute` tells.
     pub(crate) fn read(
         raw: &RawValue,
         path: &'static str,
         attribute: &'static str,
-    ) -> Result<Self, RecordError> {
-        let wrong = RecordError::Id { path };
-        let head: Head<'_> = serde_json::from_str(raw.get()).map_err(|_| wrong.clone())?;
+    ) -> Result<Self, BoxError> {
+        let no_id = || {
+            format!(
+                "a record of `{path}` has no `id`, or one that is no integer; tell Outreach's support, and disable the binding until then"
+            )
+        };
+        let head: Head<'_> = serde_json::from_str(raw.get()).map_err(|_| no_id())?;
         let (id, is_text) = match head.id {
             Id::Number(id) => (id, false),
-            Id::Text(text) => (text.parse().map_err(|_| wrong)?, true),
+            Id::Text(text) => (text.parse().map_err(|_| no_id())?, true),
         };
         let time = head.attributes.and_then(|times| match attribute {
             "createdAt" => times.created_at,
             _ => times.updated_at,
         });
         let at = time.and_then(|time| time.parse().ok());
-        let at = at.ok_or(RecordError::Time {
-            path,
-            id,
-            attribute,
+        let at = at.ok_or_else(|| {
+            format!(
+                "record {id} of `{path}` has no time in `attributes/{attribute}`, by which changes are followed; \
+                 save the record in Outreach so that it gets one, or tell Outreach's support"
+            )
         })?;
         let json = match is_text {
-            true => with_id(raw, id).ok_or(RecordError::Id { path })?,
+            true => with_id(raw, id).ok_or_else(no_id)?,
             false => raw.get().into(),
         };
         Ok(Self {

@@ -4,18 +4,19 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::json;
 use staunch::state::Node;
 use staunch::{BoxError, Changes, Cursor, FetchResult, Page, Pages, Resource};
 use tokio::sync::Mutex;
 
 use crate::api::{Api, List};
+use crate::connector::Release;
 use crate::emitted::{Batch, Emitted};
 use crate::migrations::{LOOKBACK, REALTIME};
 use crate::models::{Config, document_schema};
 use crate::place::Place;
-use crate::window::{self, LAG, Window, cursor, earlier, instant};
+use crate::window::{self, LAG, Window, cursor, earlier, instant, seconds};
 
 /// How often a resource is looked at.
 const INTERVAL: Duration = Duration::from_secs(300);
@@ -69,71 +70,64 @@ struct Source {
     kind: Kind,
     place: Place,
     start_date: Option<Timestamp>,
-    window: SignedDuration,
+    window: Duration,
     emitted: Mutex<Emitted>,
 }
 
-/// The resources, with `realtime` and `lookback`.
-pub(crate) fn resources(place: &Place, config: &Config) -> Result<Vec<Resource>, BoxError> {
-    let now = place.now()?;
-    let (cutoff, behind) = (earlier(now, LAG), earlier(now, 2 * LAG));
-    let state = json!({
-        "inc": { REALTIME: { "cursor": window::seconds(cutoff) }, LOOKBACK: { "cursor": window::seconds(behind) } },
-        "backfill": { "cutoff": window::seconds(cutoff) },
-    });
-    made(place, config, &state, |source, resource| {
-        let (realtime, lookback) = (Arc::clone(&source), source);
-        resource
-            .incremental_subtask(REALTIME, move |cursor, emit| {
-                Arc::clone(&realtime).changes(Duration::ZERO, cursor, emit)
-            })
-            .incremental_subtask(LOOKBACK, move |cursor, emit| {
-                Arc::clone(&lookback).changes(LAG, cursor, emit)
-            })
-    })
-}
-
-/// The resources as the first release had them, with one cursor that begins at the present.
-pub(crate) fn resources_v1(place: &Place, config: &Config) -> Result<Vec<Resource>, BoxError> {
-    let now = window::seconds(place.now()?);
-    let state = json!({ "inc": { "cursor": now }, "backfill": { "cutoff": now } });
-    made(place, config, &state, |source, resource| {
-        resource.incremental(move |cursor, emit| {
-            Arc::clone(&source).changes(Duration::ZERO, cursor, emit)
-        })
-    })
-}
-
-fn made(
+/// The resources, as a release follows them.
+pub(crate) fn resources(
+    release: Release,
     place: &Place,
     config: &Config,
-    state: &serde_json::Value,
-    with_changes: impl Fn(Arc<Source>, Resource) -> Resource,
 ) -> Result<Vec<Resource>, BoxError> {
     let (start_date, window) = (config.start_date()?, config.window()?);
     let api = Api::new(place, config);
-    let state = Node::parse(&state.to_string())?;
+    let state = initial_state(release, place.now()?)?;
     let resource = |kind: &Kind| {
-        let (api, place, emitted) = (api.clone(), place.clone(), Mutex::default());
         let source = Arc::new(Source {
-            api,
+            api: api.clone(),
             kind: *kind,
-            place,
+            place: place.clone(),
             start_date,
             window,
-            emitted,
+            emitted: Mutex::default(),
         });
-        let paged = Arc::clone(&source);
+        let (paged, realtime, lookback) = (Arc::clone(&source), Arc::clone(&source), source);
+        let existing =
+            move |page, cutoff, emit: Pages| Arc::clone(&paged).existing(page, cutoff, emit);
+        let realtime = move |cursor, emit: Changes| {
+            Arc::clone(&realtime).changes(Duration::ZERO, cursor, emit)
+        };
+        let lookback =
+            move |cursor, emit: Changes| Arc::clone(&lookback).changes(LAG, cursor, emit);
         let resource = Resource::new(kind.name)
             .key(["/id"])
             .schema(document_schema())
             .schema_inference(true)
             .interval(INTERVAL)
             .initial_state(state.clone())
-            .backfill(move |page, cutoff, emit| Arc::clone(&paged).existing(page, cutoff, emit));
-        with_changes(source, resource)
+            .backfill(existing);
+        match release {
+            Release::First => resource.incremental(realtime),
+            Release::Present => resource
+                .incremental_subtask(REALTIME, realtime)
+                .incremental_subtask(LOOKBACK, lookback),
+        }
     };
     Ok(KINDS.iter().map(resource).collect())
+}
+
+/// The state of a new binding. The first release begins at the present, and misses what is seen late.
+fn initial_state(release: Release, now: Timestamp) -> Result<Node, BoxError> {
+    let [now, cutoff, behind] = [now, earlier(now, LAG), earlier(now, 2 * LAG)].map(seconds);
+    let state = match release {
+        Release::First => json!({ "inc": { "cursor": now }, "backfill": { "cutoff": now } }),
+        Release::Present => json!({
+            "inc": { REALTIME: { "cursor": cutoff }, LOOKBACK: { "cursor": behind } },
+            "backfill": { "cutoff": cutoff },
+        }),
+    };
+    Ok(Node::parse(&state.to_string())?)
 }
 
 impl Source {
@@ -176,10 +170,7 @@ impl Source {
             // Held until it is told what was written, so that others see it in the order of the checkpoints.
             let mut emitted = self.emitted.lock().await;
             emit.checkpoint(cursor(at)).await?;
-            let horizon = now
-                .checked_sub(self.window)
-                .map_or(Timestamp::UNIX_EPOCH, |at| earlier(at, LAG));
-            emitted.publish(batch, horizon);
+            emitted.publish(batch, earlier(now, self.window + LAG));
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ impl Window {
     /// What there is to be read after a cursor. None if nothing is old enough.
     pub(crate) fn after(
         cursor: Timestamp,
-        size: SignedDuration,
+        size: Duration,
         now: Timestamp,
         horizon: Duration,
     ) -> Option<Self> {

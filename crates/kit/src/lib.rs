@@ -31,6 +31,7 @@ mod connector;
 mod decode;
 mod discovery;
 mod document;
+mod duration;
 #[cfg(feature = "http")]
 pub mod http;
 mod log;
@@ -69,6 +70,7 @@ pub use clock::{SimulatedTime, now};
 pub use config_update::{ConfigUpdate, Rotating};
 pub use connector::Connector;
 pub use discovery::Reduction;
+pub use duration::IsoDuration;
 #[doc(hidden)]
 pub use log::silence;
 pub use migrate::{Migrating, Migration, SourceNeeded};

@@ -1,12 +1,11 @@
 //! The configuration of a binding: which resource, and how often.
 
-mod interval;
-
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+use crate::duration;
 use crate::schedule::Schedule;
 
 /// A binding's configuration, as the kit reads it.
@@ -48,7 +47,7 @@ impl ResourceConfig {
         }
         let interval = match members.get("interval") {
             None | Some(Value::Null) => None,
-            Some(value) => interval::decode(value)
+            Some(value) => duration::decode(value)
                 .map_err(|problem| wrong(format!("has an `interval` that {problem}")))
                 .ok(),
         };

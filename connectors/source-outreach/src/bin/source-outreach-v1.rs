@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 fn main() -> std::process::ExitCode {
-    staunch::main(source_outreach::SourceOutreachV1::new(
+    staunch::main(source_outreach::SourceOutreach::first_release(
         source_outreach::Place::from_environment(),
     ))
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use outreach_simulator::{Delay, Random, Scenario, Simulator};
 use serde_json::{Value, json};
-use source_outreach::{Place, SourceOutreach, SourceOutreachV1, chain};
+use source_outreach::{Place, SourceOutreach, chain};
 use staunch::Connector;
 use staunch::state::{Binding, Node};
 use staunch_testkit::{Capture, CaptureFailure, Run, simulate};
@@ -174,7 +174,10 @@ impl Story {
     async fn session(&mut self, seconds: Option<u64>) -> Result<(), String> {
         let place = Place::default().at(self.simulator.url());
         match self.is_first_release {
-            true => self.session_of(SourceOutreachV1::new(place), seconds).await,
+            true => {
+                self.session_of(SourceOutreach::first_release(place), seconds)
+                    .await
+            }
             false => self.session_of(SourceOutreach::new(place), seconds).await,
         }
     }

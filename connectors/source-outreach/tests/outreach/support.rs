@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use outreach_simulator::{Scenario, Simulator};
 use serde_json::{Value, json};
-use source_outreach::{Place, SourceOutreach, SourceOutreachV1};
+use source_outreach::{Place, SourceOutreach};
 use staunch::Connector;
 use staunch_testkit::Capture;
 use tokio::runtime::Runtime;
@@ -50,8 +50,8 @@ impl Outreach {
         Capture::new(SourceOutreach::new(self.place())).config(config())
     }
 
-    pub(crate) fn capture_v1(&self) -> Capture<SourceOutreachV1> {
-        Capture::new(SourceOutreachV1::new(self.place())).config(config())
+    pub(crate) fn capture_v1(&self) -> Capture<SourceOutreach> {
+        Capture::new(SourceOutreach::first_release(self.place())).config(config())
     }
 
     /// What a capture of this resource fails with.

@@ -5,6 +5,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::duration;
+
 /// How many problems are told. Beyond that the schema is another one, not the config.
 const MANY: usize = 20;
 
@@ -78,11 +80,19 @@ impl Problems {
             }
         }
         if let Some(text) = value.as_str() {
-            let is_time = schema
-                .get("format")
-                .is_some_and(|format| format == "date-time");
-            if is_time && text.parse::<jiff::Timestamp>().is_err() {
-                self.say(pointer, "is no time; write it like `2026-01-31T12:00:00Z`");
+            match schema.get("format").and_then(Value::as_str) {
+                Some("date-time") if text.parse::<jiff::Timestamp>().is_err() => {
+                    self.say(
+                        pointer,
+                        "is no time with a zone; write it like `2026-01-31T12:00:00Z`",
+                    );
+                }
+                Some("duration") => {
+                    if let Err(problem) = duration::decode(value) {
+                        self.say(pointer, problem);
+                    }
+                }
+                _ => {}
             }
             let characters = text.chars().count() as f64;
             if let Some(least) = limit("minLength").filter(|least| characters < *least) {

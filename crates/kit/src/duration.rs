@@ -1,20 +1,119 @@
-//! How an interval is written.
+//! How a span of time is written in a config.
 //!
 //! ISO 8601 is what is documented (`PT5M`, `P1DT12H`, `P2W`). Captures that ran on estuary-cdk may also have a number of seconds, or
-//! a clock's time (`00:05:00`, `1 day, 00:00:30`), and go on having it. Not taken over: negative intervals, which mean nothing; and
+//! a clock's time (`00:05:00`, `1 day, 00:00:30`), and go on having it. Not taken over: negative spans, which mean nothing; and
 //! years and months, of which nobody can say how long they are.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+
+/// A span of time in a config, as ISO 8601 writes it: `PT30S`, `PT6H`, `P1D`. A day has 24 hours.
+///
+/// ```
+/// use std::time::Duration;
+/// use staunch::IsoDuration;
+///
+/// #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// struct Advanced {
+///     /// How long a span of time is read at once.
+///     #[serde(default = "a_day")]
+///     window_size: IsoDuration,
+/// }
+///
+/// fn a_day() -> IsoDuration {
+///     IsoDuration::new(Duration::from_secs(86_400))
+/// }
+///
+/// let advanced: Advanced = serde_json::from_str(r#"{"window_size": "PT6H"}"#)?;
+/// assert_eq!(advanced.window_size.get(), Duration::from_secs(6 * 3600));
+/// assert_eq!(a_day().to_string(), "P1D");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct IsoDuration(Duration);
+
+impl IsoDuration {
+    /// As long as this.
+    #[must_use]
+    pub const fn new(duration: Duration) -> Self {
+        Self(duration)
+    }
+
+    /// How long it is.
+    #[must_use]
+    pub const fn get(self) -> Duration {
+        self.0
+    }
+}
+
+/// As ISO 8601 writes it, in days, hours, minutes and seconds.
+impl fmt::Display for IsoDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+        let rest = Duration::new(seconds % 60, self.0.subsec_nanos());
+        f.write_str("P")?;
+        if days > 0 {
+            write!(f, "{days}D")?;
+        }
+        let has_time = self.0 > Duration::from_secs(days * 86_400);
+        if has_time || days == 0 {
+            f.write_str("T")?;
+        }
+        for (count, unit) in [(hours, 'H'), (minutes, 'M')] {
+            if count > 0 {
+                write!(f, "{count}{unit}")?;
+            }
+        }
+        if !rest.is_zero() || self.0.is_zero() {
+            write!(f, "{}S", rest.as_secs_f64())?;
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for IsoDuration {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for IsoDuration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        decode(&value)
+            .map(Self)
+            .map_err(|problem| D::Error::custom(format_args!("it {problem}")))
+    }
+}
+
+impl JsonSchema for IsoDuration {
+    fn schema_name() -> Cow<'static, str> {
+        "IsoDuration".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "duration" })
+    }
+}
 
 const NONE: &str = "is no duration; write one of ISO 8601, as `PT30S`, `PT5M`, `PT1H30M` or `P1D`";
 const NEGATIVE: &str = "is negative; write a duration of zero or more, as `PT5M`";
 const OF_CALENDAR: &str =
     "has years or months, which differ in length; write it in days or weeks, as `P30D`";
 
-/// Reads an interval, or says what is wrong with it, and what to write.
-pub(super) fn decode(value: &Value) -> Result<Duration, &'static str> {
+/// Reads a span of time, or says what is wrong with it, and what to write.
+pub(crate) fn decode(value: &Value) -> Result<Duration, &'static str> {
     match value {
         Value::Number(seconds) => match seconds.as_f64() {
             Some(seconds) if seconds < 0.0 => Err(NEGATIVE),
@@ -148,6 +247,25 @@ mod tests {
                 Ok(seconds),
                 "{value}"
             );
+        }
+    }
+
+    #[test]
+    fn what_is_printed_is_read_as_the_same() {
+        for (seconds, text) in [
+            (0.0, "PT0S"),
+            (0.25, "PT0.25S"),
+            (59.0, "PT59S"),
+            (300.0, "PT5M"),
+            (5_400.0, "PT1H30M"),
+            (86_400.0, "P1D"),
+            (90_061.5, "P1DT1H1M1.5S"),
+            (31_536_000.0, "P365D"),
+        ] {
+            let duration = IsoDuration::new(Duration::from_secs_f64(seconds));
+            assert_eq!(duration.to_string(), text);
+            let read: IsoDuration = serde_json::from_value(json!(duration)).unwrap();
+            assert_eq!(read, duration, "{text}");
         }
     }
 
