@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 use serde_json::Value;
 
 /// The catalog beside this program's source; the job fills in what differs.
@@ -32,23 +32,14 @@ impl Catalog<'_> {
             .map(|word| Value::from(*word).to_string())
             .collect();
         let command = format!("[{}]", command.join(", "));
-        let mut text: String = TEMPLATE
-            .lines()
-            .filter(|line| !line.starts_with('#'))
-            .map(|line| format!("{line}\n"))
-            .collect();
-        for (what, value) in [
-            ("[../../target/debug/source-git]", command),
-            ("../..\n", format!("{path}\n")),
-            ("page_size: 1000", format!("page_size: {}", self.page_size)),
-        ] {
-            ensure!(
-                text.matches(what).count() == 1,
-                "flow.yaml has to have {what:?} once"
-            );
-            text = text.replace(what, &value);
-        }
-        Ok(text)
+        staunch_stage::filled(
+            TEMPLATE,
+            &[
+                ("[../../target/debug/source-git]", command),
+                ("../..\n", format!("{path}\n")),
+                ("page_size: 1000", format!("page_size: {}", self.page_size)),
+            ],
+        )
     }
 }
 

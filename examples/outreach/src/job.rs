@@ -115,31 +115,20 @@ pub(crate) fn run(folder: Option<PathBuf>) -> Result<()> {
 
 /// The catalog, with this connector and this account.
 fn catalog(connector: &str, account: &Account) -> Result<String> {
-    let mut text: String = TEMPLATE
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .map(|line| format!("{line}\n"))
-        .collect();
-    for (what, value) in [
-        (
-            "[../../target/debug/source-outreach]",
-            format!("[{connector}]"),
-        ),
-        (
-            "{ SOURCE_OUTREACH_URL: \"http://127.0.0.1:8230\" }",
-            format!(
-                "{{ SOURCE_OUTREACH_URL: \"{}\", SOURCE_OUTREACH_CLOCK: {CLOCK} }}",
-                account.url()
+    let url = account.url();
+    staunch_stage::filled(
+        TEMPLATE,
+        &[
+            (
+                "[../../target/debug/source-outreach]",
+                format!("[{connector}]"),
             ),
-        ),
-    ] {
-        ensure!(
-            text.matches(what).count() == 1,
-            "flow.yaml has to have {what:?} once"
-        );
-        text = text.replace(what, &value);
-    }
-    Ok(text)
+            (
+                "{ SOURCE_OUTREACH_URL: \"http://127.0.0.1:8230\" }",
+                format!("{{ SOURCE_OUTREACH_URL: \"{url}\", SOURCE_OUTREACH_CLOCK: {CLOCK} }}"),
+            ),
+        ],
+    )
 }
 
 fn state(folder: &Folder) -> Result<Value> {

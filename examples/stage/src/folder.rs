@@ -109,6 +109,23 @@ impl Folder {
     }
 }
 
+/// A catalog without its comments, with what differs put in: each text that stands there once, and what stands there instead.
+///
+/// # Errors
+/// When one of them does not stand there once.
+pub fn filled(template: &str, differences: &[(&str, String)]) -> Result<String> {
+    let lines = template.lines().filter(|line| !line.starts_with('#'));
+    let mut text: String = lines.map(|line| format!("{line}\n")).collect();
+    for (what, value) in differences {
+        ensure!(
+            text.matches(what).count() == 1,
+            "flow.yaml has to have {what:?} once"
+        );
+        text = text.replace(what, value);
+    }
+    Ok(text)
+}
+
 /// How many documents are committed, by what `staunch state show --json` prints.
 #[must_use]
 pub fn committed_documents(answer: &str) -> Option<u64> {
@@ -119,6 +136,16 @@ pub fn committed_documents(answer: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_catalog_is_filled_in_where_it_has_a_place_for_it() {
+        let template = "# how it runs\na: [x]\nb: y\n";
+        let filled = |what| filled(template, &[(what, "z".to_owned())]);
+        assert_eq!(filled("[x]").unwrap(), "a: z\nb: y\n");
+        for absent in ["[w]", "how", "\n"] {
+            assert!(filled(absent).is_err(), "{absent}");
+        }
+    }
 
     #[test]
     fn only_a_folder_of_an_earlier_run_is_emptied() {

@@ -4,7 +4,7 @@
 mod folder;
 mod tools;
 
-pub use folder::{Folder, committed_documents};
+pub use folder::{Folder, committed_documents, filled};
 pub use tools::{build, workspace};
 
 /// Announces a step.
