@@ -1,0 +1,336 @@
+//! The catalogue of streams, and what a store has to allow for each.
+
+use std::collections::BTreeSet;
+
+use crate::selection::{Access, Selection};
+
+/// A stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Stream {
+    /// Its name, and that of the binding.
+    pub name: &'static str,
+    /// The connection of the API that it is read from.
+    pub root: &'static str,
+    /// How it is read.
+    pub kind: Kind,
+    /// A term that is part of each of its searches.
+    pub term: Option<&'static str>,
+    /// An argument that its root has besides.
+    pub argument: Option<&'static str>,
+    /// Scopes, of which one must be granted.
+    pub scopes: &'static [&'static str],
+    /// Whether it holds what some plans keep from a custom app.
+    pub is_personal: bool,
+    /// Whether it is of the larger plans alone.
+    pub is_of_larger_plans: bool,
+    /// The connection of its root whose nodes are its documents; none if the root's are.
+    pub documents: Option<&'static str>,
+    selection: &'static str,
+}
+
+/// How a stream is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// By bulk jobs, each of a window of time.
+    Bulk,
+    /// Page by page, by the time of the last change.
+    Sorted {
+        /// How many records a page has.
+        page_size: u32,
+    },
+    /// Page by page, in the API's own order.
+    Unsorted {
+        /// The attribute by which its searches are bounded.
+        by: &'static str,
+    },
+    /// Whole, again and again.
+    Snapshot {
+        /// How many records a page has.
+        page_size: u32,
+    },
+}
+
+/// Records of a page, unless a stream has its own number.
+pub const PAGE_SIZE: u32 = 250;
+
+/// The plan of a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// As the API tells it: `Basic`, `Shopify`, `Advanced`.
+    pub display_name: String,
+    /// Whether it is a partner's development store.
+    pub is_development: bool,
+    /// Whether it is Plus.
+    pub is_plus: bool,
+}
+
+impl Plan {
+    /// Whether a custom app may read personal data.
+    #[must_use]
+    pub fn allows_personal_data(&self) -> bool {
+        self.is_development
+            || self.is_plus
+            || !matches!(self.display_name.as_str(), "Basic" | "Starter")
+    }
+
+    /// Whether it is one of the larger plans.
+    #[must_use]
+    pub fn is_larger(&self) -> bool {
+        self.is_development || self.is_plus || self.display_name == "Advanced"
+    }
+}
+
+/// What a store grants to the app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grants {
+    /// Scopes.
+    pub scopes: BTreeSet<String>,
+    /// The plan.
+    pub plan: Plan,
+}
+
+impl Grants {
+    /// What may be asked of records, beside the streams themselves.
+    #[must_use]
+    pub fn access(&self) -> BTreeSet<Access> {
+        let has = |scope: &str| self.scopes.contains(scope);
+        let granted = |access: &Access| match access {
+            Access::Publications => has("read_publications"),
+            Access::Staff => has("read_users") && self.plan.is_larger(),
+            Access::Locations => has("read_locations"),
+            Access::DisputeEvidences => has("read_shopify_payments_dispute_evidences"),
+        };
+        Access::ALL.into_iter().filter(granted).collect()
+    }
+}
+
+impl Stream {
+    /// Whether a store lets it be read.
+    #[must_use]
+    pub fn is_granted(&self, grants: &Grants) -> bool {
+        let has_scope = self
+            .scopes
+            .iter()
+            .any(|scope| grants.scopes.contains(*scope));
+        has_scope
+            && (!self.is_personal || grants.plan.allows_personal_data())
+            && (!self.is_of_larger_plans || grants.plan.is_larger())
+    }
+
+    /// What is asked of its records, with all that a store may grant.
+    ///
+    /// # Panics
+    /// Never: what is written in this crate is read by its tests.
+    #[must_use]
+    pub fn selection(&self) -> Selection {
+        Selection::read(self.selection).expect("a selection of this crate can be read")
+    }
+}
+
+const FULFILLMENT_ORDERS: [&str; 4] = [
+    "read_assigned_fulfillment_orders",
+    "read_merchant_managed_fulfillment_orders",
+    "read_third_party_fulfillment_orders",
+    "read_marketplace_fulfillment_orders",
+];
+const FULFILLMENTS: [&str; 6] = [
+    "read_orders",
+    "read_marketplace_orders",
+    FULFILLMENT_ORDERS[0],
+    FULFILLMENT_ORDERS[1],
+    FULFILLMENT_ORDERS[2],
+    FULFILLMENT_ORDERS[3],
+];
+const ORDERS: [&str; 3] = ["read_orders", "read_marketplace_orders", "read_quick_sale"];
+const LOCATIONS: [&str; 3] = ["read_locations", "read_inventory", "read_markets_home"];
+const SORTED: Kind = Kind::Sorted {
+    page_size: PAGE_SIZE,
+};
+const UNSORTED: Kind = Kind::Unsorted { by: "updated_at" };
+
+macro_rules! stream {
+    ($name:literal, $root:literal, $kind:expr, $scopes:expr) => {
+        Stream {
+            name: $name,
+            root: $root,
+            kind: $kind,
+            term: None,
+            argument: None,
+            scopes: &$scopes,
+            is_personal: false,
+            is_of_larger_plans: false,
+            documents: None,
+            selection: include_str!(concat!("selections/", $name, ".graphql")),
+        }
+    };
+}
+
+const fn personal(stream: Stream) -> Stream {
+    Stream {
+        is_personal: true,
+        ..stream
+    }
+}
+
+const fn custom(stream: Stream) -> Stream {
+    Stream {
+        term: Some("collection_type:custom"),
+        ..stream
+    }
+}
+
+const fn smart(stream: Stream) -> Stream {
+    Stream {
+        term: Some("collection_type:smart"),
+        ..stream
+    }
+}
+
+const fn with_inactive(stream: Stream) -> Stream {
+    Stream {
+        argument: Some("includeInactive: true"),
+        ..stream
+    }
+}
+
+const fn of_larger_plans(stream: Stream) -> Stream {
+    Stream {
+        is_of_larger_plans: true,
+        ..stream
+    }
+}
+
+const fn of_children(stream: Stream, connection: &'static str) -> Stream {
+    Stream {
+        documents: Some(connection),
+        ..stream
+    }
+}
+
+use Kind::Bulk;
+
+/// All of them, in the order in which they are discovered.
+pub const STREAMS: [Stream; 29] = [
+    stream!(
+        "abandoned_checkouts",
+        "abandonedCheckouts",
+        Bulk,
+        ["read_orders"]
+    ),
+    personal(stream!(
+        "customers",
+        "customers",
+        SORTED,
+        ["read_customers"]
+    )),
+    stream!("customer_metafields", "customers", Bulk, ["read_customers"]),
+    stream!("products", "products", Bulk, ["read_products"]),
+    stream!("product_media", "products", Bulk, ["read_products"]),
+    stream!("product_metafields", "products", Bulk, ["read_products"]),
+    stream!("product_variants", "products", Bulk, ["read_products"]),
+    of_children(
+        stream!(
+            "product_variant_metafields",
+            "products",
+            Bulk,
+            ["read_products"]
+        ),
+        "variants",
+    ),
+    personal(stream!(
+        "fulfillment_orders",
+        "orders",
+        Bulk,
+        FULFILLMENT_ORDERS
+    )),
+    stream!(
+        "fulfillments",
+        "orders",
+        Kind::Sorted { page_size: 100 },
+        FULFILLMENTS
+    ),
+    personal(stream!("orders", "orders", Bulk, ORDERS)),
+    stream!("order_agreements", "orders", Bulk, ORDERS),
+    stream!("order_metafields", "orders", Bulk, ORDERS),
+    stream!("order_transactions", "orders", SORTED, ORDERS),
+    stream!(
+        "order_refunds",
+        "orders",
+        Kind::Sorted { page_size: 100 },
+        ORDERS
+    ),
+    stream!(
+        "order_returns",
+        "orders",
+        Bulk,
+        ["read_returns", "read_marketplace_returns"]
+    ),
+    stream!("order_risks", "orders", SORTED, ["read_orders"]),
+    stream!(
+        "inventory_items",
+        "inventoryItems",
+        UNSORTED,
+        ["read_inventory", "read_products"]
+    ),
+    of_children(
+        stream!(
+            "inventory_levels",
+            "inventoryItems",
+            Bulk,
+            ["read_inventory"]
+        ),
+        "inventoryLevels",
+    ),
+    custom(stream!(
+        "custom_collections",
+        "collections",
+        Bulk,
+        ["read_products"]
+    )),
+    smart(stream!(
+        "smart_collections",
+        "collections",
+        Bulk,
+        ["read_products"]
+    )),
+    custom(stream!(
+        "custom_collection_metafields",
+        "collections",
+        Bulk,
+        ["read_products"]
+    )),
+    smart(stream!(
+        "smart_collection_metafields",
+        "collections",
+        Bulk,
+        ["read_products"]
+    )),
+    with_inactive(stream!("locations", "locations", UNSORTED, LOCATIONS)),
+    with_inactive(stream!("location_metafields", "locations", Bulk, LOCATIONS)),
+    stream!(
+        "subscription_contracts",
+        "subscriptionContracts",
+        Bulk,
+        ["read_own_subscription_contracts"]
+    ),
+    stream!(
+        "disputes",
+        "disputes",
+        Kind::Unsorted { by: "initiated_at" },
+        ["read_shopify_payments_disputes"]
+    ),
+    of_larger_plans(stream!(
+        "staff_members",
+        "staffMembers",
+        Kind::Snapshot {
+            page_size: PAGE_SIZE
+        },
+        ["read_users"]
+    )),
+    stream!(
+        "markets",
+        "markets",
+        Kind::Snapshot { page_size: 25 },
+        ["read_markets"]
+    ),
+];
