@@ -128,6 +128,13 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> 
             "the state is migrated, at revision {revision}; what failed came after that"
         )),
     })?;
+    if report.migrated.is_none()
+        && !once.has_committed.load(Ordering::SeqCst)
+        && stop.urgency() != Urgency::None
+    {
+        let message = "stopped before the state was migrated; nothing was changed";
+        return about("interrupted", message.to_owned());
+    }
     if report.migrated.is_none() {
         let message = format!(
             "connector `{}` was opened, and did not migrate the state as it had planned to; the capture is at revision {}. \

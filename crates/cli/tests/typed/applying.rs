@@ -1,5 +1,8 @@
 //! `migrate apply`: a migration that is carried out, and all that keeps it from being.
 
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use twox_hash::XxHash3_128;
 
@@ -158,6 +161,24 @@ fn a_connector_that_fails_before_it_migrates_leaves_the_state_as_it_was() {
     let typed = shop.staunch("migrate apply");
     assert_eq!(typed.code, Some(1));
     assert!(typed.stderr.contains("no such shop"), "{}", typed.stderr);
+    assert_eq!(shop.staunch("state --json").stdout, before);
+}
+
+#[test]
+fn an_interrupt_before_the_migration_changes_nothing() {
+    let silent = "echo '{\"opened\":{\"explicitAcknowledgements\":true}}'; cat > /dev/null; exit 0";
+    let shop = shop(&plan(&Value::Null, &[]), silent);
+    let before = shop.staunch("state --json").stdout;
+    let child = shop.command("migrate apply").spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_opened(&shop) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = shop.stable(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("nothing was changed"), "{said}");
     assert_eq!(shop.staunch("state --json").stdout, before);
 }
 
