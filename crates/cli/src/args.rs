@@ -47,8 +47,8 @@ Exit codes:
     3  something is missing or cannot be used: the connector's program, the state store
     4  `check` found something
     5  `migrate plan --exit-code`: the state would change
-    6  refused by a safety check, consent is missing (with `migrate plan --exit-code`),
-       or the state is newer than what is to read it
+    6  refused by a safety check: consent is missing (`migrate apply`, `migrate plan --exit-code`),
+       the plan is of another revision, or the state is newer than what is to read it
     7  another process is running a capture of this project
   130  interrupted, after a clean stop at a checkpoint
 
