@@ -105,6 +105,41 @@ impl Grants {
 }
 
 impl Stream {
+    const fn personal(self) -> Self {
+        Self {
+            is_personal: true,
+            ..self
+        }
+    }
+
+    const fn of_larger_plans(self) -> Self {
+        Self {
+            is_of_larger_plans: true,
+            ..self
+        }
+    }
+
+    const fn with_term(self, term: &'static str) -> Self {
+        Self {
+            term: Some(term),
+            ..self
+        }
+    }
+
+    const fn with_argument(self, argument: &'static str) -> Self {
+        Self {
+            argument: Some(argument),
+            ..self
+        }
+    }
+
+    const fn of_nodes(self, connection: &'static str) -> Self {
+        Self {
+            documents: Some(connection),
+            ..self
+        }
+    }
+
     /// Whether a store lets it be read.
     #[must_use]
     pub fn is_granted(&self, grants: &Grants) -> bool {
@@ -146,6 +181,9 @@ const LOCATIONS: [&str; 3] = ["read_locations", "read_inventory", "read_markets_
 const SORTED: Kind = Kind::Sorted {
     page_size: PAGE_SIZE,
 };
+const CUSTOM: &str = "collection_type:custom";
+const SMART: &str = "collection_type:smart";
+const INACTIVE: &str = "includeInactive: true";
 const UNSORTED: Kind = Kind::Unsorted { by: "updated_at" };
 
 macro_rules! stream {
@@ -165,48 +203,6 @@ macro_rules! stream {
     };
 }
 
-const fn personal(stream: Stream) -> Stream {
-    Stream {
-        is_personal: true,
-        ..stream
-    }
-}
-
-const fn custom(stream: Stream) -> Stream {
-    Stream {
-        term: Some("collection_type:custom"),
-        ..stream
-    }
-}
-
-const fn smart(stream: Stream) -> Stream {
-    Stream {
-        term: Some("collection_type:smart"),
-        ..stream
-    }
-}
-
-const fn with_inactive(stream: Stream) -> Stream {
-    Stream {
-        argument: Some("includeInactive: true"),
-        ..stream
-    }
-}
-
-const fn of_larger_plans(stream: Stream) -> Stream {
-    Stream {
-        is_of_larger_plans: true,
-        ..stream
-    }
-}
-
-const fn of_children(stream: Stream, connection: &'static str) -> Stream {
-    Stream {
-        documents: Some(connection),
-        ..stream
-    }
-}
-
 use Kind::Bulk;
 
 /// All of them, in the order in which they are discovered.
@@ -217,39 +213,27 @@ pub const STREAMS: [Stream; 29] = [
         Bulk,
         ["read_orders"]
     ),
-    personal(stream!(
-        "customers",
-        "customers",
-        SORTED,
-        ["read_customers"]
-    )),
+    stream!("customers", "customers", SORTED, ["read_customers"]).personal(),
     stream!("customer_metafields", "customers", Bulk, ["read_customers"]),
     stream!("products", "products", Bulk, ["read_products"]),
     stream!("product_media", "products", Bulk, ["read_products"]),
     stream!("product_metafields", "products", Bulk, ["read_products"]),
     stream!("product_variants", "products", Bulk, ["read_products"]),
-    of_children(
-        stream!(
-            "product_variant_metafields",
-            "products",
-            Bulk,
-            ["read_products"]
-        ),
-        "variants",
-    ),
-    personal(stream!(
-        "fulfillment_orders",
-        "orders",
+    stream!(
+        "product_variant_metafields",
+        "products",
         Bulk,
-        FULFILLMENT_ORDERS
-    )),
+        ["read_products"]
+    )
+    .of_nodes("variants"),
+    stream!("fulfillment_orders", "orders", Bulk, FULFILLMENT_ORDERS).personal(),
     stream!(
         "fulfillments",
         "orders",
         Kind::Sorted { page_size: 100 },
         FULFILLMENTS
     ),
-    personal(stream!("orders", "orders", Bulk, ORDERS)),
+    stream!("orders", "orders", Bulk, ORDERS).personal(),
     stream!("order_agreements", "orders", Bulk, ORDERS),
     stream!("order_metafields", "orders", Bulk, ORDERS),
     stream!("order_transactions", "orders", SORTED, ORDERS),
@@ -272,41 +256,31 @@ pub const STREAMS: [Stream; 29] = [
         UNSORTED,
         ["read_inventory", "read_products"]
     ),
-    of_children(
-        stream!(
-            "inventory_levels",
-            "inventoryItems",
-            Bulk,
-            ["read_inventory"]
-        ),
-        "inventoryLevels",
-    ),
-    custom(stream!(
-        "custom_collections",
-        "collections",
+    stream!(
+        "inventory_levels",
+        "inventoryItems",
         Bulk,
-        ["read_products"]
-    )),
-    smart(stream!(
-        "smart_collections",
-        "collections",
-        Bulk,
-        ["read_products"]
-    )),
-    custom(stream!(
+        ["read_inventory"]
+    )
+    .of_nodes("inventoryLevels"),
+    stream!("custom_collections", "collections", Bulk, ["read_products"]).with_term(CUSTOM),
+    stream!("smart_collections", "collections", Bulk, ["read_products"]).with_term(SMART),
+    stream!(
         "custom_collection_metafields",
         "collections",
         Bulk,
         ["read_products"]
-    )),
-    smart(stream!(
+    )
+    .with_term(CUSTOM),
+    stream!(
         "smart_collection_metafields",
         "collections",
         Bulk,
         ["read_products"]
-    )),
-    with_inactive(stream!("locations", "locations", UNSORTED, LOCATIONS)),
-    with_inactive(stream!("location_metafields", "locations", Bulk, LOCATIONS)),
+    )
+    .with_term(SMART),
+    stream!("locations", "locations", UNSORTED, LOCATIONS).with_argument(INACTIVE),
+    stream!("location_metafields", "locations", Bulk, LOCATIONS).with_argument(INACTIVE),
     stream!(
         "subscription_contracts",
         "subscriptionContracts",
@@ -319,14 +293,15 @@ pub const STREAMS: [Stream; 29] = [
         Kind::Unsorted { by: "initiated_at" },
         ["read_shopify_payments_disputes"]
     ),
-    of_larger_plans(stream!(
+    stream!(
         "staff_members",
         "staffMembers",
         Kind::Snapshot {
             page_size: PAGE_SIZE
         },
         ["read_users"]
-    )),
+    )
+    .of_larger_plans(),
     stream!(
         "markets",
         "markets",

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
+use staunch_runtime::catalog::Capture;
 use staunch_runtime::inspect::{self, Planned, Question};
-use staunch_runtime::{Event, Observer, Run, RunOptions, Stop, Urgency};
+use staunch_runtime::{Event, Observer, Project, Run, RunOptions, Stop, Summary, Urgency};
 use staunch_state::Plan;
 
 use super::plan::listed;
@@ -69,14 +70,14 @@ impl Observer for Once {
 pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> {
     let project = context.project(Asked::Other)?;
     let capture = context::capture(&project, &args.capture, Asked::Other)?;
-    let failed = context::failed(capture, Asked::Plan);
     let to = args.to.as_ref().map(|words| words.0.as_slice());
     let question = Question {
         to,
         state: None,
         ask_source: args.ask_source,
     };
-    let planned = inspect::plan(&project, capture, question, context.log()).map_err(&failed)?;
+    let planned = inspect::plan(&project, capture, question, context.log());
+    let planned = planned.map_err(context::failed(capture, Asked::Plan))?;
     let before = planned.revision.unwrap_or_default();
     let mut report = ApplyReport {
         capture: capture.name.clone(),
@@ -92,6 +93,30 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> 
     };
     has_consents(context, &planned, plan).map_err(|failure| failure.about(&capture.name))?;
 
+    let (migrated, summary) = carry_over(context, &project, capture, to, &planned)?;
+    report.migrated = Some(migrated);
+    report.revision = summary.revision;
+    report.documents = summary.totals.documents;
+    let steps = plan.steps.iter();
+    report.migrations = steps.map(|step| step.migration.clone()).collect();
+    let exit = context.output.answer(&report)?;
+    let why = match to {
+        Some(_) => "with that connector in flow.yaml or staunch.yaml, go on",
+        None => "go on",
+    };
+    let next = context.command(&format!("run {}", capture.name));
+    context.output.next(why, &next);
+    Ok(exit)
+}
+
+/// Opens the capture, until its migration is committed. The revision that this made, and what the run came to.
+fn carry_over(
+    context: &Context,
+    project: &Project,
+    capture: &Capture,
+    to: Option<&[String]>,
+    planned: &Planned,
+) -> Result<(u64, Summary), Failure> {
     let stop = Stop::new();
     let once = Once {
         stop: stop.clone(),
@@ -101,19 +126,19 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> 
     let is_preparing = Arc::new(AtomicBool::new(true));
     let _signals = listen(&stop, &is_preparing, |_| {})?;
     let failed = context::failed(capture, Asked::Other);
-    let run = Run::prepare(&project, capture, to, &once, context.log()).map_err(&failed)?;
+    let fail = |code, message: String| Err(Failure::new(code, message).about(&capture.name));
+    let run = Run::prepare(project, capture, to, &once, context.log()).map_err(&failed)?;
     is_preparing.store(false, Ordering::SeqCst);
-    let about = |code, message: String| Err(Failure::new(code, message).about(&capture.name));
     if stop.urgency() != Urgency::None {
         let message = "stopped before the capture was opened; nothing was changed";
-        return about("interrupted", message.to_owned());
+        return fail("interrupted", message.to_owned());
     }
-    if run.revision() != before {
+    let (before, now) = (planned.revision.unwrap_or_default(), run.revision());
+    if now != before {
         let message = format!(
-            "the capture went on to revision {} after the plan for revision {before} was made; plan it anew",
-            run.revision()
+            "the capture went on to revision {now} after the plan for revision {before} was made; plan it anew"
         );
-        return about("plan.stale", message);
+        return fail("plan.stale", message);
     }
     let options = RunOptions {
         once: true,
@@ -121,44 +146,28 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> 
     };
     let summary = run.run(options, &stop);
     let migrated = once.migrated.load(Ordering::SeqCst);
-    report.migrated = (migrated > 0).then_some(migrated);
-    let summary = summary.map_err(|error| match report.migrated {
-        None => failed(error),
-        Some(revision) => failed(error).hint(format!(
-            "the state is migrated, at revision {revision}; what failed came after that"
+    let summary = summary.map_err(|error| match migrated {
+        0 => failed(error),
+        _ => failed(error).hint(format!(
+            "the state is migrated, at revision {migrated}; what failed came after that"
         )),
     })?;
-    if report.migrated.is_none()
-        && !once.has_committed.load(Ordering::SeqCst)
-        && stop.urgency() != Urgency::None
-    {
-        let message = "stopped before the state was migrated; nothing was changed";
-        return about("interrupted", message.to_owned());
+    match (migrated, once.has_committed.load(Ordering::SeqCst)) {
+        (0, false) if stop.urgency() != Urgency::None => {
+            let message = "stopped before the state was migrated; nothing was changed";
+            fail("interrupted", message.to_owned())
+        }
+        (0, _) => {
+            let message = format!(
+                "connector `{}` was opened, and did not migrate the state as it had planned to; the capture is at revision {}. \
+                 Tell the connector's authors",
+                short_version(&planned.connector),
+                summary.revision
+            );
+            fail("plan.not_kept", message)
+        }
+        _ => Ok((migrated, summary)),
     }
-    if report.migrated.is_none() {
-        let message = format!(
-            "connector `{}` was opened, and did not migrate the state as it had planned to; the capture is at revision {}. \
-             Tell the connector's authors",
-            short_version(&planned.connector),
-            summary.revision
-        );
-        return about("plan.not_kept", message);
-    }
-    report.revision = summary.revision;
-    report.documents = summary.totals.documents;
-    report.migrations = plan
-        .steps
-        .iter()
-        .map(|step| step.migration.clone())
-        .collect();
-    let exit = context.output.answer(&report)?;
-    let why = match to {
-        Some(_) => "with that connector in flow.yaml or staunch.yaml, go on",
-        None => "go on",
-    };
-    let next = context.command(&format!("run {}", capture.name));
-    context.output.next(why, &next);
-    Ok(exit)
 }
 
 /// Refuses a plan whose consents the endpoint config does not give: the connector would refuse it, too, when it is opened.
