@@ -152,8 +152,8 @@ fn carry_over(
             "the state is migrated, at revision {migrated}; what failed came after that"
         )),
     })?;
-    match (migrated, once.has_committed.load(Ordering::SeqCst)) {
-        (0, false) if stop.urgency() != Urgency::None => {
+    match (migrated, summary.totals.commits) {
+        (0, 0) if stop.urgency() != Urgency::None => {
             let message = "stopped before the state was migrated; nothing was changed";
             fail("interrupted", message.to_owned())
         }
@@ -172,7 +172,7 @@ fn carry_over(
 
 /// Refuses a plan whose consents the endpoint config does not give: the connector would refuse it, too, when it is opened.
 fn has_consents(context: &Context, planned: &Planned, plan: &Plan) -> Result<(), Failure> {
-    let missing = plan.missing(&plan.given);
+    let missing = plan.missing(&[]);
     if missing.is_empty() {
         return Ok(());
     }

@@ -81,13 +81,6 @@ impl Consents {
         })
     }
 
-    /// Whether opening the capture with this config would be refused.
-    fn are_needed_to_run(&self) -> bool {
-        let by_config = &self.given_by_config;
-        let mut others = self.given.iter().chain(&self.missing);
-        others.any(|consent| !by_config.contains(consent))
-    }
-
     fn text(&self, glyphs: &Glyphs) -> String {
         let line = |label: String, consents: &[Consent]| match consents {
             [] => String::new(),
@@ -134,10 +127,11 @@ pub(crate) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
         .map_err(|failure| failure.about(&capture.name))?;
     let is_stored = report.state.is_none();
     let exit = answer(context, args, &report, is_stored.then_some(&project))?;
-    if !is_stored || report.plan.is_none() {
+    let Some(plan) = report.plan.as_ref().filter(|_| is_stored) else {
         return Ok(exit);
-    }
-    if report.consents.are_needed_to_run() {
+    };
+    // What was allowed here does not count when the capture is opened.
+    if !plan.missing(&[]).is_empty() {
         context
             .output
             .note("`staunch run` refuses it, and so does `migrate apply`: it needs consent in the endpoint config.");

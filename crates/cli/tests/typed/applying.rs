@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use twox_hash::XxHash3_128;
 
-use crate::project::{CAPTURES, Shop, assert_shown};
+use crate::project::{CAPTURES, Shop, assert_shown, interrupt};
 
 /// What the migration sends, as the wire has it.
 const UPDATE: &str =
@@ -42,13 +41,10 @@ fn plan(needs: &Value, given: &[Value]) -> Value {
 fn shop(plan: &Value, after_open: &str) -> Shop {
     let shop = Shop::that(CAPTURES);
     assert_eq!(shop.staunch("run --once").code, Some(0));
-    let answers = shop
-        .read("connector.new")
-        .replace(CAPTURES, &format!(": > opened; {after_open}"));
-    let answers = answers.trim_start_matches("#!/bin/sh");
-    shop.script(&format!(
-        "case \"$1 $2\" in 'plan --probe') echo '{{\"staunch\":{{\"plan\":1}}}}'; exit 0;; plan*) cat > /dev/null; echo '{plan}'; exit 0;; esac\n{answers}"
-    ));
+    let answers = shop.read("connector.new");
+    let answers = answers.replace(CAPTURES, &format!(": > opened; {after_open}"));
+    shop.script(answers.trim_start_matches("#!/bin/sh"));
+    shop.plans(plan);
     shop
 }
 
@@ -174,7 +170,7 @@ fn an_interrupt_before_the_migration_changes_nothing() {
     while !is_opened(&shop) && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(20));
     }
-    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    interrupt(&child);
     let output = child.wait_with_output().unwrap();
     let said = shop.stable(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{said}");

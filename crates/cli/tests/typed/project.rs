@@ -1,9 +1,10 @@
 //! A fresh folder with a catalog and a connector that is a shell script, and commands typed in it.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// What every well-behaved connector here answers, but for what follows `Open`.
@@ -92,6 +93,15 @@ impl Shop {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
+    /// Has the connector answer with this plan when it is asked for one, and be what it was otherwise.
+    pub(crate) fn plans(&self, plan: &serde_json::Value) {
+        let answers = self.read("connector.new");
+        let answers = answers.trim_start_matches("#!/bin/sh");
+        self.script(&format!(
+            "case \"$1 $2\" in 'plan --probe') echo '{{\"staunch\":{{\"plan\":1}}}}'; exit 0;; plan*) cat > /dev/null; echo '{plan}'; exit 0;; esac\n{answers}"
+        ));
+    }
+
     /// `staunch …`, in the folder, with an environment of its own.
     pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_staunch"));
@@ -124,6 +134,11 @@ impl Shop {
         text.replace(self.dir().canonicalize().unwrap().to_str().unwrap(), "DIR")
             .replace(self.dir().to_str().unwrap(), "DIR")
     }
+}
+
+/// As Ctrl-C does.
+pub(crate) fn interrupt(child: &Child) {
+    kill_process(Pid::from_child(child), Signal::INT).unwrap();
 }
 
 impl Typed {

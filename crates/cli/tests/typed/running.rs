@@ -4,10 +4,9 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::project::{CAPTURES, Shop, assert_shown};
+use crate::project::{CAPTURES, Shop, assert_shown, interrupt};
 
 /// A session that checkpoints several times a second until its input ends.
 const GOES_ON: &str = r#"
@@ -116,10 +115,6 @@ fn logs_are_json_if_asked_for() {
         "{typed:?}"
     );
     assert!(typed.stdout.contains("acme/shop: 2 documents"), "{typed:?}");
-}
-
-fn interrupt(child: &Child) {
-    kill_process(Pid::from_child(child), Signal::INT).unwrap();
 }
 
 /// Reads events until one of that type.
