@@ -15,6 +15,8 @@ use serde_json::Value;
 
 /// A span of time in a config, as ISO 8601 writes it: `PT30S`, `PT6H`, `P1D`. A day has 24 hours.
 ///
+/// Read as well, as captures that ran on estuary-cdk may have it: a number of seconds, and a clock's time (`00:05:00`).
+///
 /// ```
 /// use std::time::Duration;
 /// use staunch::IsoDuration;
