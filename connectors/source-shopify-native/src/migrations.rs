@@ -21,6 +21,20 @@ use crate::streams::{Kind, STREAMS, Stream};
 /// Names that a store cannot have: they are those of members of a flat state.
 pub const RESERVED: [&str; 3] = ["cursor", "cutoff", "next_page"];
 
+/// Sees that no store has one of these names.
+///
+/// # Errors
+/// Which one has, and what to do.
+pub fn check_names(stores: &[String]) -> Result<(), String> {
+    let reserved = |store: &&String| RESERVED.contains(&store.as_str());
+    match stores.iter().find(reserved) {
+        None => Ok(()),
+        Some(store) => Err(format!(
+            "no store can be named `{store}`: its entry could not be told from a member of a state; name it as its address begins"
+        )),
+    }
+}
+
 /// What the steps depend on, beside the state.
 #[derive(Clone, Copy, Debug)]
 pub struct Stores<'a> {

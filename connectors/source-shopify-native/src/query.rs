@@ -1,10 +1,8 @@
 //! The texts of queries.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
-use crate::selection::{Access, Form, Selection};
+use crate::selection::{Form, Selection};
 use crate::streams::{Kind, Stream};
 
 /// A span of time, both ends included, in whole seconds: what is less of them is cut off.
@@ -35,12 +33,12 @@ impl Stream {
         })
     }
 
-    /// What a bulk job is to run.
+    /// What a bulk job is to run: what is `asked` of each record, which is what a store grants of the stream's selection.
     ///
     /// It has no sort key: together with a search by time, Shopify was seen to leave records out.
     #[must_use]
-    pub fn bulk_query(&self, bounds: Bounds, access: &BTreeSet<Access>) -> String {
-        let selection = self.selection().granted(access).text(Form::Bulk);
+    pub fn bulk_query(&self, asked: &Selection, bounds: Bounds) -> String {
+        let selection = asked.text(Form::Bulk);
         let arguments = self.arguments(bounds);
         let arguments = arguments.join(", ");
         format!(
@@ -51,12 +49,7 @@ impl Stream {
 
     /// A page: the first, or the one that follows on a cursor.
     #[must_use]
-    pub fn page_query(
-        &self,
-        bounds: Bounds,
-        access: &BTreeSet<Access>,
-        after: Option<&str>,
-    ) -> String {
+    pub fn page_query(&self, asked: &Selection, bounds: Bounds, after: Option<&str>) -> String {
         let page_size = match self.kind {
             Kind::Sorted { page_size } | Kind::Snapshot { page_size } => page_size,
             Kind::Bulk | Kind::Unsorted { .. } => crate::streams::PAGE_SIZE,
@@ -67,7 +60,7 @@ impl Stream {
         }
         arguments.push(format!("first: {page_size}"));
         arguments.extend(after.map(|after| format!("after: {}", quoted(after))));
-        let selection = self.selection().granted(access).text(Form::Page);
+        let selection = asked.text(Form::Page);
         format!(
             "{{ {}({}) {{ edges {{ node {{ {selection} }} }} pageInfo {{ hasNextPage endCursor }} }} }}",
             self.root,

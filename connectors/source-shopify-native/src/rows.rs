@@ -248,22 +248,14 @@ impl Assembly {
             children,
         } = &open.nodes[node];
         let links = &at(&self.shape, path).0;
-        let mut lists = Vec::with_capacity(links.len());
-        for (link, children) in links.iter().zip(children) {
-            let mut list = String::from("[");
-            for (nth, child) in children.iter().enumerate() {
-                if nth > 0 {
-                    list.push(',');
-                }
-                self.write(open, *child, None, &mut list);
-            }
-            list.push(']');
-            lists.push(List {
-                path: &link.path,
-                name: &link.name,
-                text: list,
-            });
-        }
+        let texts = children.iter().map(|children| self.list(open, children));
+        let texts: Vec<String> = texts.collect();
+        let lists = links.iter().zip(&texts).map(|(link, text)| List {
+            path: &link.path,
+            name: &link.name,
+            text,
+        });
+        let lists: Vec<List<'_>> = lists.collect();
         let mut object = Object::new(text);
         if let Some(meta) = meta {
             object.member("_meta", meta);
@@ -271,26 +263,34 @@ impl Assembly {
         write_members(members, &lists, &mut object);
         object.end();
     }
+
+    fn list(&self, open: &Open, nodes: &[usize]) -> String {
+        let mut text = String::from("[");
+        for (nth, node) in nodes.iter().enumerate() {
+            if nth > 0 {
+                text.push(',');
+            }
+            self.write(open, *node, None, &mut text);
+        }
+        text.push(']');
+        text
+    }
 }
 
 /// The nodes of a connection, written.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 struct List<'a> {
     /// The objects in which it stands, from here on.
     path: &'a [String],
     name: &'a str,
-    text: String,
+    text: &'a str,
 }
 
 /// Those of the lists that stand in the object of this name.
 fn inside<'a>(lists: &[List<'a>], name: &str) -> Vec<List<'a>> {
     let lists = lists.iter().filter_map(|list| {
         let (first, path) = list.path.split_first()?;
-        let list = List {
-            path,
-            ..list.clone()
-        };
-        (first == name).then_some(list)
+        (first == name).then_some(List { path, ..*list })
     });
     lists.collect()
 }
@@ -309,7 +309,7 @@ fn write_members(members: &Members, lists: &[List<'_>], object: &mut Object<'_>)
     let mut absent: Vec<&str> = Vec::new();
     for list in lists {
         match list.path.first() {
-            None => object.member(list.name, &list.text),
+            None => object.member(list.name, list.text),
             Some(name) if members.has(name) || absent.contains(&&**name) => {}
             Some(name) => {
                 absent.push(name);

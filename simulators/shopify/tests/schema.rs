@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use apollo_compiler::Schema as Compiled;
-use apollo_compiler::schema::ExtendedType;
+use apollo_compiler::collections::IndexMap;
+use apollo_compiler::schema::{Component, ExtendedType, FieldDefinition};
+use apollo_compiler::{Name, Schema as Compiled};
 use serde_json::{Value, json};
 use shopify_simulator::Schema;
 
@@ -19,6 +20,32 @@ fn facts() -> Option<Value> {
     Some(serde_json::from_str(&text).unwrap())
 }
 
+/// The fields of a type, as the facts have them.
+fn fields(fields: &IndexMap<Name, Component<FieldDefinition>>) -> Value {
+    let fact = |(name, field): (&Name, &Component<FieldDefinition>)| {
+        let mut fact = json!({ "type": field.ty.to_string() });
+        if !field.arguments.is_empty() {
+            let arguments = field.arguments.iter();
+            let arguments = arguments
+                .map(|argument| (argument.name.to_string(), argument.ty.to_string().into()));
+            fact["args"] = Value::Object(arguments.collect());
+        }
+        if field.directives.has("deprecated") {
+            fact["deprecated"] = true.into();
+        }
+        (name.to_string(), fact)
+    };
+    Value::Object(fields.iter().map(fact).collect())
+}
+
+/// Names, in no order of their own.
+fn names(names: impl IntoIterator<Item = impl ToString>) -> Value {
+    let names = names.into_iter().map(|name| name.to_string());
+    let mut names: Vec<String> = names.collect();
+    names.sort_unstable();
+    json!(names)
+}
+
 #[test]
 fn the_schema_has_every_type_field_argument_and_value_of_the_facts_and_no_other() {
     let Some(facts) = facts() else { return };
@@ -26,58 +53,20 @@ fn the_schema_has_every_type_field_argument_and_value_of_the_facts_and_no_other(
     let schema = Compiled::parse_and_validate(schema, "schema.graphql").unwrap();
     let mut found = BTreeMap::<&str, BTreeMap<String, Value>>::new();
     for (name, kind) in schema.types.iter().filter(|(_, kind)| !kind.is_built_in()) {
-        let fields = |fields: &apollo_compiler::collections::IndexMap<_, _>| -> Value {
-            fields
-                .iter()
-                .map(
-                    |(name, field): (
-                        &apollo_compiler::Name,
-                        &apollo_compiler::schema::Component<
-                            apollo_compiler::schema::FieldDefinition,
-                        >,
-                    )| {
-                        let mut fact = json!({ "type": field.ty.to_string() });
-                        if !field.arguments.is_empty() {
-                            fact["args"] = field
-                                .arguments
-                                .iter()
-                                .map(|argument| {
-                                    (argument.name.to_string(), argument.ty.to_string().into())
-                                })
-                                .collect::<serde_json::Map<_, _>>()
-                                .into();
-                        }
-                        if field.directives.has("deprecated") {
-                            fact["deprecated"] = true.into();
-                        }
-                        (name.to_string(), fact)
-                    },
-                )
-                .collect::<serde_json::Map<_, _>>()
-                .into()
-        };
-        let names = |names: Vec<String>| {
-            let mut names = names;
-            names.sort();
-            json!(names)
-        };
         let (group, fact) = match kind {
             ExtendedType::Scalar(_) => ("scalars", Value::Null),
-            ExtendedType::Enum(of) => (
-                "enums",
-                names(of.values.keys().map(ToString::to_string).collect()),
-            ),
+            ExtendedType::Enum(of) => ("enums", names(of.values.keys())),
             ExtendedType::Union(of) => (
                 "types",
-                json!({ "kind": "union", "of": names(of.members.iter().map(|name| name.to_string()).collect()) }),
+                json!({ "kind": "union", "of": names(&of.members) }),
             ),
             ExtendedType::Object(of) => (
                 "types",
-                json!({ "kind": "object", "of": names(of.implements_interfaces.iter().map(|name| name.to_string()).collect()), "fields": fields(&of.fields) }),
+                json!({ "kind": "object", "of": names(&of.implements_interfaces), "fields": fields(&of.fields) }),
             ),
             ExtendedType::Interface(of) => (
                 "types",
-                json!({ "kind": "interface", "of": names(of.implements_interfaces.iter().map(|name| name.to_string()).collect()), "fields": fields(&of.fields) }),
+                json!({ "kind": "interface", "of": names(&of.implements_interfaces), "fields": fields(&of.fields) }),
             ),
             ExtendedType::InputObject(_) => panic!("there are no input objects"),
         };
@@ -87,14 +76,8 @@ fn the_schema_has_every_type_field_argument_and_value_of_the_facts_and_no_other(
             .insert(name.to_string(), fact);
     }
     let sorted = |list: &Value| {
-        let mut names: Vec<&str> = list
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|name| name.as_str().unwrap())
-            .collect();
-        names.sort_unstable();
-        json!(names)
+        let list = list.as_array().into_iter().flatten();
+        names(list.map(|name| name.as_str().unwrap()))
     };
     let builtin = ["Boolean", "Float", "ID", "Int", "String"];
     let scalars = facts["scalars"].as_array().unwrap().iter();

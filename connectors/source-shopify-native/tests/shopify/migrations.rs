@@ -1,11 +1,11 @@
 //! From one store to many.
-#![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used)] // A test that cannot go on says so by failing.
 
 use serde_json::{Value, json};
-use source_shopify_native::migrations::{RESERVED, Stores, back_to_one, chain};
+use source_shopify_native::migrations::{RESERVED, Stores, back_to_one, chain, check_names};
 use source_shopify_native::streams::Stream;
 use staunch::state::{Binding, Chain, Node};
+
+use crate::support::recorded;
 
 const NOW: &str = "2025-06-15T12:00:00Z";
 const START: &str = "2025-05-01T00:00:00Z";
@@ -58,14 +58,9 @@ fn migrated(chain: &Chain, before: &Value, bindings: &[Binding]) -> Result<Value
 
 #[test]
 fn every_recorded_migration_comes_out_as_recorded_or_as_is_recommended() {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../../shared/reference/golden/shopify-state-migration-cases.json"
-    );
-    let Ok(text) = std::fs::read_to_string(path) else {
-        return; // The project stands alone.
+    let Some(recorded) = recorded("shopify-state-migration-cases.json") else {
+        return;
     };
-    let recorded: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(
         (&recorded["now"], &recorded["startDate"]),
         (&json!(NOW), &json!(START))
@@ -105,8 +100,13 @@ fn every_recorded_migration_comes_out_as_recorded_or_as_is_recommended() {
 }
 
 #[test]
-fn m22_stores_that_are_named_like_members_of_a_state_are_known() {
+fn m22_a_store_that_is_named_like_a_member_of_a_state_is_refused() {
     assert_eq!(RESERVED, ["cursor", "cutoff", "next_page"]);
+    for name in RESERVED {
+        let error = check_names(&names(&["alpha", name])).unwrap_err();
+        assert!(error.contains(&format!("`{name}`")), "{error}");
+    }
+    assert_eq!(check_names(&names(&["alpha", "Cursor", "page"])), Ok(()));
 }
 
 #[test]

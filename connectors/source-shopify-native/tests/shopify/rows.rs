@@ -1,15 +1,11 @@
 //! Rows of bulk jobs as documents.
-#![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used)] // A test that cannot go on says so by failing.
 
 use serde_json::{Value, json};
 use source_shopify_native::rows::{Assembly, RowsError};
 use source_shopify_native::selection::{Part, Selection};
-use source_shopify_native::streams::{Kind, STREAMS, Stream};
+use source_shopify_native::streams::{Kind, STREAMS};
 
-fn stream(name: &str) -> Stream {
-    *STREAMS.iter().find(|stream| stream.name == name).unwrap()
-}
+use crate::support::{recorded, stream};
 
 /// The documents of these rows, and why there are no more.
 fn assembled(name: &str, rows: &[String]) -> (Vec<Value>, Option<RowsError>) {
@@ -32,14 +28,9 @@ fn rows(rows: &[Value]) -> Vec<String> {
 
 #[test]
 fn every_recorded_result_becomes_its_documents() {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../../shared/reference/golden/shopify-bulk-jsonl-cases.json"
-    );
-    let Ok(text) = std::fs::read_to_string(path) else {
-        return; // The project stands alone.
+    let Some(recorded) = recorded("shopify-bulk-jsonl-cases.json") else {
+        return;
     };
-    let recorded: Value = serde_json::from_str(&text).unwrap();
     for case in recorded["cases"].as_array().unwrap() {
         let name = &case["name"];
         let resource = case["resource"].as_str().unwrap();
