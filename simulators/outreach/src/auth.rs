@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::random::Random;
 use crate::scenario::{Rotation, Scenario};
 use crate::time::{HOUR, Millis, SECOND};
+use simulator_common::Random;
 
 /// The application that there is.
 pub(crate) const CLIENT_ID: &str = "client";

@@ -12,12 +12,13 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use simulator_common::Clock;
 
 use crate::catalog::{TYPES, Type};
 use crate::fault::Rule;
 use crate::scenario::Scenario;
 use crate::store::Mutation;
-use crate::time::{self, Clock, Millis, SECOND};
+use crate::time::{self, Millis, SECOND};
 use crate::world::{Event, World};
 
 /// A request that was answered.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::random::Random;
 use crate::time::{self, Millis};
+use simulator_common::Random;
 
 /// Which requests are answered otherwise than they should be, and how. What is left out does not matter.
 #[derive(Clone, Debug, Deserialize, Serialize)]

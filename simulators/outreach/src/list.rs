@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::api::ApiError;
 use crate::catalog::Type;
 use crate::query::{Condition, Filter, Page, Query};
-use crate::random::Random;
 use crate::render;
 use crate::store::{Index, Store, Table, Version};
 use crate::time::Millis;
+use simulator_common::Random;
 
 /// How a cursor goes on.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]

@@ -4,9 +4,9 @@ use serde_json::{Map, Value, json};
 
 use crate::catalog::{Kind, Type};
 use crate::query::Fields;
-use crate::random::Random;
 use crate::store::Version;
 use crate::time::{self, Millis};
+use simulator_common::Random;
 
 /// What a record is shown with.
 pub(crate) struct Shown<'a> {

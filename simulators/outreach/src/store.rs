@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::catalog::{TYPES, Type};
-use crate::random::Random;
 use crate::scenario::Scenario;
 use crate::time::{self, Millis, SECOND};
+use simulator_common::Random;
 
 /// Attributes, or relationships, that were written and not drawn.
 type Members = Option<Arc<Map<String, Value>>>;

@@ -1,7 +1,6 @@
 //! Instants in milliseconds, which is what Outreach keeps.
 
 use jiff::Timestamp;
-use tokio::time::Instant;
 
 /// Milliseconds since the beginning of 1970, in UTC.
 pub(crate) type Millis = i64;
@@ -12,8 +11,7 @@ pub(crate) const HOUR: Millis = 3600 * SECOND;
 
 /// As the API prints it: `2025-02-03T04:05:06.789Z`.
 pub(crate) fn print(at: Millis) -> String {
-    let at = Timestamp::from_millisecond(at).unwrap_or(Timestamp::MAX);
-    format!("{at:.3}")
+    format!("{:.3}", instant(at))
 }
 
 /// A date with a time, as `2025-02-03T04:05:06Z` or with a fraction, or a date alone.
@@ -30,39 +28,9 @@ pub(crate) fn parse(text: &str) -> Option<Millis> {
     Some(text.parse::<Timestamp>().ok()?.as_millisecond())
 }
 
-/// What tells the time.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Clock {
-    /// It stands until it is set.
-    Virtual(Millis),
-    /// It goes on with Tokio's, which a test can pause.
-    Moving(Millis, Instant),
-    /// The machine's.
-    Real,
-}
-
-impl Clock {
-    /// The same, at another time.
-    pub(crate) fn set(self, now: Millis) -> Self {
-        match self {
-            Clock::Moving(..) => Clock::Moving(now, Instant::now()),
-            Clock::Virtual(_) | Clock::Real => Clock::Virtual(now),
-        }
-    }
-
-    pub(crate) fn now(self) -> Millis {
-        match self {
-            Clock::Virtual(now) => now,
-            Clock::Moving(from, since) => from.saturating_add(
-                since
-                    .elapsed()
-                    .as_millis()
-                    .try_into()
-                    .unwrap_or(Millis::MAX),
-            ),
-            Clock::Real => Timestamp::now().as_millisecond(),
-        }
-    }
+/// The same instant.
+pub(crate) fn instant(at: Millis) -> Timestamp {
+    Timestamp::from_millisecond(at).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

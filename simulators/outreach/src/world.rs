@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::time::Instant;
+use simulator_common::{Answer, Clock, Random, Transport};
 
 use crate::api::{self, Request, Shape};
 use crate::auth::Tokens;
@@ -10,10 +10,9 @@ use crate::control::Served;
 use crate::fault::{Action, Faults, Rule, Seen};
 use crate::limit::Limit;
 use crate::list::{Lists, Spoiling};
-use crate::random::Random;
 use crate::scenario::Scenario;
 use crate::store::{Mutation, Store};
-use crate::time::{self, Clock, Millis};
+use crate::time::{self, Millis};
 
 /// Requests that are remembered. The oldest go.
 const MAX_LOG: usize = 100_000;
@@ -58,33 +57,11 @@ pub(crate) struct Event {
     seen: u64,
 }
 
-/// What is sent, and how.
-#[derive(Debug)]
-pub(crate) struct Outgoing {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
-    pub(crate) transport: Transport,
-}
-
-/// What is done to the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Transport {
-    Sent,
-    Slow(u64),
-    Hang,
-    Disconnect,
-    Truncate,
-}
-
 impl World {
     pub(crate) fn new(scenario: Scenario) -> Result<Self, String> {
-        let clock = match scenario.anchor()? {
-            None => Clock::Real,
-            Some(anchor) if scenario.is_moving => Clock::Moving(anchor, Instant::now()),
-            Some(anchor) => Clock::Virtual(anchor),
-        };
-        let now = clock.now();
+        let anchor = scenario.anchor()?.map(time::instant);
+        let clock = Clock::new(anchor, scenario.is_moving);
+        let now = clock.now().as_millisecond();
         Ok(Self {
             store: Store::seeded(&scenario, now)?,
             lists: Lists::default(),
@@ -101,14 +78,14 @@ impl World {
 
     /// The present, with what happens by then.
     pub(crate) fn now(&mut self) -> Millis {
-        let now = self.clock.now();
+        let now = self.clock.now().as_millisecond();
         self.store.advance(now);
         now
     }
 
     /// Moves the clock, and lets happen what the script has for that.
     pub(crate) fn set_clock(&mut self, now: Millis) -> Result<(), String> {
-        self.clock = self.clock.set(now);
+        self.clock = self.clock.set(time::instant(now));
         self.store.advance(now);
         let due = |event: &Event| {
             event
@@ -125,7 +102,7 @@ impl World {
         self.script = later;
         let now_due: Vec<Event> = now_due;
         for event in now_due {
-            let now = self.clock.now();
+            let now = self.clock.now().as_millisecond();
             self.store.mutate(&event.mutate, now, &self.scenario)?;
             self.faults.add(event.faults)?;
             if let Some(seconds) = event.advance_seconds {
@@ -136,12 +113,7 @@ impl World {
     }
 
     /// Answers a request to the API or to the token endpoint.
-    pub(crate) fn serve(
-        &mut self,
-        request: &Request<'_>,
-        full_path: &str,
-        body: &[u8],
-    ) -> Outgoing {
+    pub(crate) fn serve(&mut self, request: &Request<'_>, full_path: &str, body: &[u8]) -> Answer {
         let now = self.now();
         let seen = Seen {
             method: request.method,
@@ -190,7 +162,7 @@ impl World {
         body: &[u8],
         now: Millis,
         action: Option<&Action>,
-    ) -> (Outgoing, Vec<u64>) {
+    ) -> (Answer, Vec<u64>) {
         let (mut spoiling, mut shape, mut transport) =
             (Spoiling::default(), Shape::default(), Transport::Sent);
         let mut is_garbage = false;
@@ -214,10 +186,10 @@ impl World {
                     headers.push(("content-type".to_owned(), api::MEDIA_TYPE.to_owned()));
                 }
                 return (
-                    Outgoing {
+                    Answer {
                         status: *status,
                         headers,
-                        body,
+                        body: body.into(),
                         transport,
                     },
                     Vec::new(),
@@ -232,10 +204,10 @@ impl World {
                 let body = format!("<html><body><h1>502 {words}</h1></body></html>").into_bytes();
                 let headers = vec![("content-type".to_owned(), "text/html".to_owned())];
                 return (
-                    Outgoing {
+                    Answer {
                         status: 502,
                         headers,
-                        body,
+                        body: body.into(),
                         transport,
                     },
                     Vec::new(),
@@ -265,10 +237,10 @@ impl World {
             let body = given.to_string().into_bytes();
             let headers = json("application/json");
             return (
-                Outgoing {
+                Answer {
                     status,
                     headers,
-                    body,
+                    body: body.into(),
                     transport,
                 },
                 Vec::new(),
@@ -291,10 +263,10 @@ impl World {
             false => value.to_string().into_bytes(),
         };
         (
-            Outgoing {
+            Answer {
                 status,
                 headers,
-                body,
+                body: body.into(),
                 transport,
             },
             ids,

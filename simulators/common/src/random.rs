@@ -12,7 +12,8 @@ impl Random {
     }
 
     /// A stream of its own for each name, so that one more name changes none of the others.
-    pub(crate) fn of(seed: u64, name: &str) -> Self {
+    #[must_use]
+    pub fn of(seed: u64, name: &str) -> Self {
         let mixed = name
             .bytes()
             .fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
@@ -21,7 +22,12 @@ impl Random {
         Self(mixed)
     }
 
-    pub(crate) fn next(&mut self) -> u64 {
+    /// The next number.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it never ends, and is no iterator"
+    )]
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -51,12 +57,12 @@ impl Random {
     }
 
     /// A number from 0 up to 1.
-    pub(crate) fn fraction(&mut self) -> f64 {
+    pub fn fraction(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// Brings these into an order of its own.
-    pub(crate) fn shuffle<T>(&mut self, all: &mut [T]) {
+    pub fn shuffle<T>(&mut self, all: &mut [T]) {
         for at in (1..all.len()).rev() {
             all.swap(at, self.below(at as u64 + 1) as usize);
         }
