@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use staunch::state::transform::{custom, ensure_subtasks, flat_to_keyed, keyed_to_flat};
 use staunch::state::{Binding, Chain, Effects, Migration, MigrationError, Node, Object};
 
+use crate::fetch::text;
 use crate::streams::{Kind, STREAMS, Stream};
 
 /// Names that a store cannot have: they are those of members of a flat state.
@@ -111,8 +112,8 @@ pub fn back_to_one(store: &str) -> Chain {
 }
 
 /// The state of a stream for one store, as it begins.
-fn initial(stream: &Stream, stores: &Stores<'_>) -> Object {
-    let [now, start] = [stores.now, stores.start_date].map(time);
+pub(crate) fn initial(stream: &Stream, stores: &Stores<'_>) -> Object {
+    let [now, start] = [stores.now, stores.start_date].map(text);
     let members = match stream.kind {
         // History is walked through by its windows.
         Kind::Bulk => format!(r#"{{"inc":{{"cursor":"{start}"}}}}"#),
@@ -123,14 +124,6 @@ fn initial(stream: &Stream, stores: &Stores<'_>) -> Object {
     };
     let node = Node::parse(&members).ok().and_then(Node::into_object);
     node.expect("it is an object")
-}
-
-/// In whole seconds, or else with six digits of them.
-fn time(at: Timestamp) -> String {
-    match at.subsec_nanosecond() {
-        0 => at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        _ => at.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string(),
-    }
 }
 
 fn is_flat(state: &Object) -> bool {

@@ -93,8 +93,11 @@ pub fn rest_query(
     )
 }
 
+/// What a store grants.
+pub const ABOUT: &str = "{ currentAppInstallation { accessScopes { handle } } shop { plan { displayName partnerDevelopment shopifyPlus } } }";
+
 /// What is told of a bulk job.
-const JOB: &str = "type id status createdAt completedAt url errorCode";
+const JOB: &str = "type id status createdAt completedAt url errorCode fileSize";
 
 /// Has a bulk job begin. Rows of one root follow one another, which is not what Shopify does unless it is asked to.
 #[must_use]

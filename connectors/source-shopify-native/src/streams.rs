@@ -65,6 +65,19 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether it is one of those that there are.
+    pub(crate) fn is_known(&self) -> bool {
+        let named = [
+            "Basic",
+            "Starter",
+            "Shopify",
+            "Advanced",
+            "Plus",
+            "Shopify Plus",
+        ];
+        self.is_development || self.is_plus || named.contains(&self.display_name.as_str())
+    }
+
     /// Whether a custom app may read personal data.
     #[must_use]
     pub fn allows_personal_data(&self) -> bool {
@@ -162,7 +175,8 @@ impl Stream {
     }
 }
 
-const FULFILLMENT_ORDERS: [&str; 4] = [
+/// Scopes of fulfillment orders, each of those of some.
+pub(crate) const FULFILLMENT_ORDERS: [&str; 4] = [
     "read_assigned_fulfillment_orders",
     "read_merchant_managed_fulfillment_orders",
     "read_third_party_fulfillment_orders",

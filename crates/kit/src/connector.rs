@@ -12,6 +12,7 @@ use crate::capture::BoxError;
 #[cfg(feature = "http")]
 use crate::config_update::{ConfigUpdate, Rotating};
 use crate::migrate::{Migrating, Migration};
+use crate::proposed::Proposed;
 use crate::resource::Resource;
 
 /// A capture connector.
@@ -79,6 +80,15 @@ pub trait Connector: Send + Sync + 'static {
     fn check(&self, config: &Self::Config) -> impl Future<Output = Result<(), BoxError>> + Send {
         let _ = config;
         async { Ok(()) }
+    }
+
+    /// What is wrong with the bindings of a capture, or with what becomes of it, beside what the kit sees by itself: a key that has to
+    /// change, say, and a binding that has to start over for that. Each problem says what to do. By default there is none.
+    ///
+    /// Asked when a capture is validated. Decide only, and ask nobody.
+    fn check_bindings(&self, config: &Self::Config, proposed: &Proposed) -> Vec<String> {
+        let _ = (config, proposed);
+        Vec::new()
     }
 
     /// The endpoint config that is to take the place of the present one, if another one is wanted: a member has moved, say. By

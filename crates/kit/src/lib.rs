@@ -40,6 +40,7 @@ mod open;
 mod output;
 mod plan;
 mod progress;
+mod proposed;
 mod requests;
 mod resource;
 mod resource_config;
@@ -74,6 +75,7 @@ pub use duration::IsoDuration;
 #[doc(hidden)]
 pub use log::silence;
 pub use migrate::{Migrating, Migration, SourceNeeded};
+pub use proposed::{Bound, Previous, Proposed};
 pub use requests::RequestError;
 pub use resource::Resource;
 pub use serve::{ServeError, main, serve, serve_messages};

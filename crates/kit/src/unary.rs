@@ -9,6 +9,7 @@ use crate::capture::{BoxError, error_chain};
 use crate::config;
 use crate::connector::Connector;
 use crate::discovery;
+use crate::proposed::Proposed;
 use crate::resource::Resource;
 use crate::resource_config::ResourceConfig;
 use crate::serve::ServeError;
@@ -78,6 +79,9 @@ pub(crate) async fn validate<C: Connector>(
         C::HAS_SCHEDULES,
         &mut problems,
     );
+    if let Some(config) = &config {
+        problems.extend(connector.check_bindings(config, &Proposed::of(request)));
+    }
     // Last: whether the source can be reached is asked even if something else is wrong already.
     if let Some(config) = &config
         && let Err(error) = connector.check(config).await

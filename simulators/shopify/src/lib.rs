@@ -40,3 +40,4 @@ pub use records::{Mutation, Operation};
 pub use scenario::{Boundary, JobPlan, Outcome, PlanFacts, Scenario, SnapshotAt, StoreFacts};
 pub use schema::Schema;
 pub use server::Simulator;
+pub use simulator_common::Random;

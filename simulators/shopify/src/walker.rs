@@ -306,20 +306,12 @@ impl<'a> View<'a> {
         let parts = (0..count).map(|nth| {
             let part = object.part(self.schema, kind, &field.name, nth);
             match object.kind {
-                // Its products are those that there are.
-                "Collection" if kind == "Product" => {
-                    let products = self
-                        .seen
-                        .tables
-                        .get("Product")
-                        .map_or(1, |table| table.len() as u64);
-                    let number = (object.number * 7 + nth) % products.max(1) + 1;
-                    Object {
-                        number,
-                        of: None,
-                        ..part
-                    }
-                }
+                // Products are no parts of a collection: they have numbers, and ids, of their own.
+                "Collection" if kind == "Product" => Object {
+                    number: part.seed % 1000 + 1,
+                    of: None,
+                    ..part
+                },
                 _ => part,
             }
         });

@@ -1,8 +1,12 @@
-//! What is asked of Shopify, and what is made of its answers and of old states, held against what is recorded and against the API's schema.
+//! What is asked of Shopify, and what is made of its answers and of old states, held against what is recorded, against the API's schema,
+//! and against a simulator.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)] // A test that cannot go on says so by failing.
 
+mod captured;
 mod migrations;
 mod queries;
 mod rows;
 mod support;
+#[path = "../truth.rs"]
+mod truth;

@@ -56,6 +56,11 @@ pub mod title {
         "OAuth Credentials"
     );
     title!(
+        /// `Client Credentials`.
+        Client,
+        "Client Credentials"
+    );
+    title!(
         /// `Private App Credentials`.
         PrivateApp,
         "Private App Credentials"

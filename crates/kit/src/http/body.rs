@@ -75,6 +75,7 @@ impl Body {
             body: self,
             line: Vec::new(),
             number: 0,
+            bytes: 0,
         }
     }
 
@@ -159,6 +160,7 @@ pub struct Lines {
     body: Body,
     line: Vec<u8>,
     number: u64,
+    bytes: u64,
 }
 
 impl Lines {
@@ -181,9 +183,9 @@ impl Lines {
             }
             self.line.extend_from_slice(&bytes[..length]);
             let is_over = bytes.is_empty();
-            self.body
-                .reader
-                .consume(length + usize::from(end.is_some()));
+            let consumed = length + usize::from(end.is_some());
+            self.body.reader.consume(consumed);
+            self.bytes += consumed as u64;
             if is_over && self.line.is_empty() {
                 return Ok(None);
             }
@@ -199,6 +201,12 @@ impl Lines {
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// The bytes of the body so far, with the ends of lines: what a server that tells the size of a file can be held to.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 }
 
