@@ -3,8 +3,8 @@
 mod refusal;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -25,12 +25,17 @@ const TOKEN_HEADER: &str = "x-shopify-access-token";
 const TRIES: u32 = 12;
 const PATIENCE: Duration = Duration::from_secs(2 * 3600);
 
+/// What a query is taken to cost that was not asked yet.
+const UNKNOWN_COST: f64 = 10.0;
+
 /// A store that is asked. Clones share its pace and its token.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     pub(crate) name: Arc<str>,
     url: Arc<str>,
     client: Client,
+    /// What queries cost, each kind as it did the last time: the budget has to cover one before it is sent.
+    costs: Arc<Mutex<BTreeMap<String, f64>>>,
     /// Without credentials: what a bulk job results in is on a host of somebody else.
     storage: Client,
 }
@@ -109,6 +114,8 @@ struct Costs {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Cost {
+    #[serde(default)]
+    requested_query_cost: Option<f64>,
     throttle_status: Option<ThrottleStatus>,
 }
 
@@ -187,6 +194,7 @@ impl Store {
             name: store.as_str().into(),
             url: place.api_url(store).into(),
             client: client.build(),
+            costs: Arc::default(),
             storage: connections.scoped().build(),
         }
     }
@@ -197,11 +205,24 @@ impl Store {
         struct Body<'a> {
             query: &'a str,
         }
-        let request = self.client.post(&*self.url).json(&Body { query }).as_read();
-        request
-            .send()
-            .await
-            .map_err(|error| Refused::http(&self.name, error))
+        // Queries for the same, however bounded, cost the same.
+        let kind = query.split('(').next().unwrap_or(query);
+        let cost = self.costs().get(kind).copied().unwrap_or(UNKNOWN_COST);
+        let request = self.client.post(&*self.url).json(&Body { query });
+        let answer = request.cost(cost).as_read().send().await;
+        let answer = answer.map_err(|error| Refused::http(&self.name, error))?;
+        if let Ok(head) = serde_json::from_slice::<Head<'_>>(answer.bytes())
+            && let Some(cost) = head
+                .extensions
+                .and_then(|costs| costs.cost?.requested_query_cost)
+        {
+            self.costs().insert(kind.to_owned(), cost.max(1.0));
+        }
+        Ok(answer)
+    }
+
+    fn costs(&self) -> MutexGuard<'_, BTreeMap<String, f64>> {
+        self.costs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What was asked for, out of an answer. Data beside errors is not looked at.

@@ -52,12 +52,8 @@ pub(crate) struct Finished {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum JobError {
     /// It had too much to do, or Shopify failed at it: less of it may be done.
-    #[error("store `{store}`: a bulk operation ended as {how}; {remedy}")]
-    TooMuch {
-        store: String,
-        how: String,
-        remedy: &'static str,
-    },
+    #[error("a bulk operation ended as {0}")]
+    TooMuch(String),
     #[error(transparent)]
     Refused(#[from] Refused),
 }
@@ -220,17 +216,12 @@ impl Jobs {
     }
 
     fn failed(&self, status: &str, code: Option<&str>) -> JobError {
-        let store = self.store.name.to_string();
         let refused = |problem: &str| JobError::Refused(Refused::new(&self.store.name, problem));
         match (status, code) {
             ("FAILED", Some("ACCESS_DENIED")) => refused(
                 "a bulk operation was denied access; grant the app the scopes that it lacks, or disable the bindings that need them",
             ),
-            ("FAILED", code) => JobError::TooMuch {
-                store,
-                how: code.unwrap_or("FAILED").to_owned(),
-                remedy: "choose a smaller `/advanced/window_size`, and open the capture again",
-            },
+            ("FAILED", code) => JobError::TooMuch(code.unwrap_or("FAILED").to_owned()),
             ("CANCELED" | "CANCELING", _) => refused(
                 "a bulk operation was canceled by somebody else; see that no other capture of the same app asks this store, and open the capture again",
             ),

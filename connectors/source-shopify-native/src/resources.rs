@@ -141,8 +141,11 @@ fn resource(
             INTERVAL
         })
         .initial_state(state);
-    if stream.name == "disputes" {
-        resource = resource.schedule(DISPUTES_SCHEDULE);
+    if !is_snapshot {
+        resource = resource.schedule(match stream.name {
+            "disputes" => DISPUTES_SCHEDULE,
+            _ => "",
+        });
     }
     if stream.name == "fulfillment_orders" {
         let partly = sources.iter().filter(|source| {

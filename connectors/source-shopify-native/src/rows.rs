@@ -18,15 +18,14 @@ use crate::streams::Stream;
 #[derive(Debug, thiserror::Error)]
 pub enum RowsError {
     /// A line is no row.
-    #[error("line {line} of a bulk job's result is no JSON object; run the job again")]
+    #[error("line {line} of a bulk job's result is no JSON object")]
     NotJson {
         /// Its number, from 1 on.
         line: u64,
     },
     /// A row belongs to a node that was not there before it.
     #[error(
-        "line {line} of a bulk job's result belongs to `{parent}`, which is not of the record before it: rows were not grouped, or some are missing; \
-         run the job again"
+        "line {line} of a bulk job's result belongs to `{parent}`, which is not of the record before it: rows were not grouped, or some are missing"
     )]
     Orphan {
         /// Its number.
@@ -35,9 +34,7 @@ pub enum RowsError {
         parent: String,
     },
     /// A row is of no connection of the node that it belongs to.
-    #[error(
-        "line {line} of a bulk job's result is {what}, which was not asked for; tell the connector's authors"
-    )]
+    #[error("line {line} of a bulk job's result is {what}, which was not asked for")]
     Unknown {
         /// Its number.
         line: u64,

@@ -93,9 +93,10 @@ impl Resource {
         self
     }
 
-    /// When it is read anew, as a cron expression, unless its configuration says otherwise. By default never.
+    /// When it is read anew, as a cron expression, unless its configuration says otherwise. By default never; an empty one is never, too,
+    /// and stands in what discovery proposes, where people see that there could be one.
     pub fn schedule(mut self, schedule: impl Into<String>) -> Self {
-        self.schedule = schedule.into();
+        self.schedule = Some(schedule.into());
         self
     }
 
@@ -179,7 +180,7 @@ pub(crate) fn problems(resources: &[Resource]) -> Vec<String> {
                 "the connector has two resources named `{name}`; it must give each a name of its own"
             ));
         }
-        if let Err(problem) = Schedule::of(&resource.schedule) {
+        if let Err(problem) = Schedule::of(resource.schedule.as_deref().unwrap_or_default()) {
             problems.push(format!(
                 "the connector gives resource `{name}` a schedule that {problem}"
             ));

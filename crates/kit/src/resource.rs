@@ -49,8 +49,8 @@ pub struct Resource {
     pub(crate) schema_inference: Option<bool>,
     pub(crate) reduction: Option<Reduction>,
     pub(crate) interval: Duration,
-    /// Empty for never.
-    pub(crate) schedule: String,
+    /// None for never; empty for never as well, and discovery says so.
+    pub(crate) schedule: Option<String>,
     pub(crate) initial_state: Node,
     pub(crate) is_disabled: bool,
     pub(crate) acknowledgements: bool,
@@ -110,7 +110,7 @@ impl Resource {
             schema_inference: None,
             reduction: None,
             interval: DEFAULT_INTERVAL,
-            schedule: String::new(),
+            schedule: None,
             initial_state: Node::Object(Default::default()),
             is_disabled: false,
             acknowledgements: false,

@@ -83,10 +83,10 @@ impl ResourceConfig {
     }
 
     /// The configuration that discovery proposes.
-    pub(crate) fn discovered(name: &str, interval: Duration, schedule: &str) -> Value {
+    pub(crate) fn discovered(name: &str, interval: Duration, schedule: Option<&str>) -> Value {
         let interval = SignedDuration::try_from(interval).unwrap_or(SignedDuration::MAX);
         let mut config = json!({ "name": name, "interval": interval.to_string() });
-        if !schedule.is_empty() {
+        if let Some(schedule) = schedule {
             config["schedule"] = schedule.into();
         }
         config

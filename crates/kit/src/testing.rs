@@ -57,7 +57,7 @@ impl Capture {
         };
         let bindings = (connector.resources)().into_iter().map(|resource| {
             let name = &resource.name;
-            let config = ResourceConfig::discovered(name, resource.interval, &resource.schedule);
+            let config = ResourceConfig::discovered(name, resource.interval, resource.schedule.as_deref());
             json!({"resourceConfig": config, "stateKey": name, "collection": {"name": name, "key": resource.key, "writeSchema": {}}})
         });
         let bindings: Vec<_> = bindings.collect();

@@ -40,11 +40,7 @@ pub(crate) async fn discover<C: Connector>(
         resource_config: raw(&ResourceConfig::discovered(
             &resource.name,
             resource.interval,
-            if C::HAS_SCHEDULES {
-                &resource.schedule
-            } else {
-                ""
-            },
+            resource.schedule.as_deref().filter(|_| C::HAS_SCHEDULES),
         )),
         document_schema: raw(&resource.discovered_schema()),
         key: resource.discovered_key(),

@@ -42,6 +42,8 @@ pub struct Scenario {
     pub job: JobPlan,
     /// How many seconds a token is good that was given for client credentials.
     pub token_seconds: u64,
+    /// The largest page, whatever is asked for.
+    pub max_page_size: u64,
     /// How many objects can be paged through at most.
     pub page_cap: Option<u64>,
     /// Of a hundred rows, how many a bulk job loses whose query has a sort key and a bound on `updated_at`, as was seen of the real one.
@@ -203,6 +205,7 @@ impl Default for Scenario {
             snapshot_at: SnapshotAt::Start,
             job: JobPlan::default(),
             token_seconds: 86_399,
+            max_page_size: 250,
             page_cap: None,
             lost_by_sort_percent: 0,
             faults: Vec::new(),

@@ -124,6 +124,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) now: Micros,
     pub(crate) zone: &'a TimeZone,
     pub(crate) compares_seconds: bool,
+    pub(crate) max_page_size: u64,
     pub(crate) page_cap: Option<u64>,
     pub(crate) lost_by_sort_percent: u64,
 }
@@ -879,7 +880,7 @@ impl<'a> View<'a> {
         if !(1..=250).contains(&asked) {
             return Err(bad("page sizes are between 1 and 250"));
         }
-        let asked = asked.unsigned_abs();
+        let asked = asked.unsigned_abs().min(self.seen.max_page_size.max(1));
         let is_reversed = self.argument(field, "reverse") == Some(true.into());
         let place = |name| match self.argument(field, name) {
             None => Ok(None),

@@ -317,6 +317,7 @@ impl World {
             now,
             zone: &store.zone,
             compares_seconds: self.scenario.compares_seconds,
+            max_page_size: self.scenario.max_page_size,
             page_cap: self.scenario.page_cap,
             lost_by_sort_percent: self.scenario.lost_by_sort_percent,
         }

@@ -111,6 +111,7 @@ impl Story {
             ties_percent: *random.one_of(&[0, 20, 60]),
             snapshot_at: *random.one_of(&snapshots),
             compares_seconds: random.chance(30),
+            max_page_size: *random.one_of(&[2, 5, 250]),
             count: *random.one_of(&[0, 1, 6, 15]),
             ..Scenario::default().with_stores(&STORES)
         };
@@ -463,7 +464,7 @@ fn is_a_reason(error: &CaptureFailure) -> bool {
     let CaptureFailure::Connector(problem) = error else {
         return false;
     };
-    problem.contains("store `") || problem.contains("a bulk job's result")
+    problem.contains("store `")
 }
 
 fn every_scope() -> std::collections::BTreeSet<String> {

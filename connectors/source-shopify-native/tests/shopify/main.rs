@@ -4,8 +4,11 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on says so by failing.
 
 mod captured;
+mod errors;
+mod hazards;
 mod migrations;
 mod queries;
+mod recorded;
 mod rows;
 mod support;
 #[path = "../truth.rs"]
