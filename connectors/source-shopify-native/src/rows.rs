@@ -1,8 +1,8 @@
 //! The rows of a bulk job, put together as documents.
 //!
 //! A bulk job writes one row for each node of a connection: a root, then all that belongs to it, then the next root. A row says to which
-//! node it belongs (`__parentId`), and not to which of that node's connections; where it has several, the row's type decides. All of this
-//! follows from the stream's selection, which is the only thing that is known here of a stream.
+//! node it belongs (`__parentId`), and not to which of that node's connections; its type decides. Where nothing is said of types, the
+//! only connection has them all. All of this follows from the stream's selection, which is the only thing that is known here of a stream.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -170,7 +170,7 @@ impl Assembly {
         let kind = name.as_deref().or_else(|| id.as_deref().and_then(kind));
         let found = match &links[..] {
             _ if members.0.len() == 1 => None, // Nothing was asked of it, so it is not what was meant.
-            [_] => Some(0),
+            [single] if single.rows.types.is_empty() => Some(0),
             links => kind.and_then(|kind| {
                 let is_of = |link: &Link| link.rows.types.iter().any(|name| name == kind);
                 links.iter().position(is_of)

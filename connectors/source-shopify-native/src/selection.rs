@@ -7,7 +7,7 @@
 //! | `lines @connection` | a connection: what follows is asked of its nodes |
 //! | `catalogs @connection(first: 5)` | one of a query that is no bulk job: its first page, and whether there is another |
 //! | `staffMember @needs(access: STAFF)` | asked only of a store that grants it: asked of another, the whole query would fail |
-//! | `refunds @rows(of: [Refund])` | of which types its nodes are, where a record has several connections whose nodes a bulk job tells one after the other; `named: false` if their `__typename` is asked for that alone |
+//! | `refunds @rows(of: [Refund])` | of which types its nodes are: by that a bulk job's rows are known; `named: false` if their `__typename` is asked for that alone |
 //!
 //! A named fragment stands where it is spread, in its order.
 

@@ -13,3 +13,4 @@ mod rows;
 mod support;
 #[path = "../truth.rs"]
 mod truth;
+mod upgrade;
