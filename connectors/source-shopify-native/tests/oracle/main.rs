@@ -23,7 +23,7 @@ const SEED_VARIABLE: &str = "STAUNCH_ORACLE_SEED";
 fn every_records_last_version_is_captured_through_many_stories() {
     match std::env::var(SEED_VARIABLE) {
         Ok(seed) => Story::tell(seed.parse().unwrap(), true).unwrap(),
-        Err(_) => tell(0..60),
+        Err(_) => tell(0..30),
     }
 }
 

@@ -180,7 +180,12 @@ impl Effects {
         self.changes_cursor_kind |= other.changes_cursor_kind;
         self.replaces_state |= other.replaces_state;
         self.converts.extend(other.converts.iter().cloned());
-        self.begins.extend(other.begins.iter().cloned());
+        for begun in &other.begins {
+            // Steps of several bindings may begin the same.
+            if !self.begins.contains(begun) {
+                self.begins.push(begun.clone());
+            }
+        }
         self.drops.extend(other.drops.iter().cloned());
         self.keeps_only = match (self.keeps_only, &other.keeps_only) {
             (Some(ours), Some(theirs)) => Some(
@@ -347,11 +352,7 @@ impl fmt::Display for Effects {
                 .iter()
                 .map(|rule| format!("convert cursors ({})", rule.name())),
         );
-        said.extend(
-            self.begins
-                .iter()
-                .map(|(name, at)| format!("begin subtask {name} at {at}")),
-        );
+        said.extend(begun(&self.begins));
         said.extend(self.drops.iter().map(|name| format!("drop subtask {name}")));
         if let Some(kept) = &self.keeps_only {
             said.push(format!("drop all subtasks but {}", kept.join(", ")));
@@ -364,6 +365,30 @@ impl fmt::Display for Effects {
         said.extend(self.edits.iter().map(|pointer| format!("edit {pointer}")));
         f.write_str(&said.join(", "))
     }
+}
+
+/// Names that are told of those that begin at the same place.
+const TOLD_NAMES: usize = 10;
+
+/// Which subtasks begin, for people: those that begin at the same place together.
+fn begun(begins: &[(String, Cursor)]) -> Vec<String> {
+    let mut places: Vec<(&Cursor, Vec<&str>)> = Vec::new();
+    for (name, at) in begins {
+        match places.iter_mut().find(|(place, _)| *place == at) {
+            Some((_, names)) => names.push(name),
+            None => places.push((at, vec![name])),
+        }
+    }
+    let said = places.into_iter().map(|(at, names)| {
+        let told = names.len().min(TOLD_NAMES);
+        let listed = names[..told].join(", ");
+        match names.len() {
+            1 => format!("begin subtask {listed} at {at}"),
+            all if all > told => format!("begin subtasks {listed} and {} more at {at}", all - told),
+            _ => format!("begin subtasks {listed} at {at}"),
+        }
+    });
+    said.collect()
 }
 
 /// A length of time, for people.

@@ -239,3 +239,21 @@ fn each_transform_says_what_it_was_made_with_and_whether_it_can_be_undone() {
         assert_eq!(declared, declares, "{definition}");
     }
 }
+
+#[test]
+fn subtasks_that_begin_at_the_same_place_are_told_together_and_once() {
+    let begun = |names: std::ops::Range<u32>| {
+        names.fold(Effects::NONE, |effects, name| {
+            effects.begins(&format!("s{name}"), Cursor::integer(5))
+        })
+    };
+    let two = begun(0..2).and(&begun(0..2)).begins("late", Cursor::integer(7));
+    assert_eq!(
+        two.to_string(),
+        "begin subtasks s0, s1 at 5, begin subtask late at 7"
+    );
+    assert_eq!(
+        begun(0..200).to_string(),
+        "begin subtasks s0, s1, s2, s3, s4, s5, s6, s7, s8, s9 and 190 more at 5"
+    );
+}
