@@ -8,7 +8,7 @@
 
 mod check;
 mod story;
-#[path = "../truth.rs"]
+#[path = "../truth/mod.rs"]
 mod truth;
 
 use std::ops::Range;

@@ -11,6 +11,6 @@ mod queries;
 mod recorded;
 mod rows;
 mod support;
-#[path = "../truth.rs"]
+#[path = "../truth/mod.rs"]
 mod truth;
 mod upgrade;

@@ -244,10 +244,12 @@ fn each_transform_says_what_it_was_made_with_and_whether_it_can_be_undone() {
 fn subtasks_that_begin_at_the_same_place_are_told_together_and_once() {
     let begun = |names: std::ops::Range<u32>| {
         names.fold(Effects::NONE, |effects, name| {
-            effects.begins(&format!("s{name}"), Cursor::integer(5))
+            effects.begins(format!("s{name}"), Cursor::integer(5))
         })
     };
-    let two = begun(0..2).and(&begun(0..2)).begins("late", Cursor::integer(7));
+    let two = begun(0..2)
+        .and(&begun(0..2))
+        .begins("late", Cursor::integer(7));
     assert_eq!(
         two.to_string(),
         "begin subtasks s0, s1 at 5, begin subtask late at 7"
