@@ -17,13 +17,31 @@ use crate::validate;
 #[derive(Clone, Debug)]
 pub struct SourceShopify {
     place: Place,
+    release: Release,
+}
+
+/// How many stores a release knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Release {
+    /// One: its state is that of the streams themselves.
+    First,
+    /// Any number, each a subtask.
+    Present,
 }
 
 impl SourceShopify {
-    /// One that asks there.
+    /// The present release, which asks there.
     #[must_use]
     pub fn new(place: Place) -> Self {
-        Self { place }
+        let release = Release::Present;
+        Self { place, release }
+    }
+
+    /// The first release. Kept so that its state, and the way out of it, can be tried.
+    #[must_use]
+    pub fn first_release(place: Place) -> Self {
+        let release = Release::First;
+        Self { place, release }
     }
 }
 
@@ -33,7 +51,13 @@ impl Connector for SourceShopify {
 
     async fn resources(&self, config: &Config) -> Result<Vec<Resource>, BoxError> {
         config.check(staunch::now())?;
-        resources(config, &know(&self.place, config).await?)
+        if self.release == Release::First && config.stores.len() > 1 {
+            return Err(
+                "the first release captures one store; configure one, or use the present release"
+                    .into(),
+            );
+        }
+        resources(self.release, config, &know(&self.place, config).await?)
     }
 
     async fn check(&self, config: &Config) -> Result<(), BoxError> {
@@ -49,27 +73,27 @@ impl Connector for SourceShopify {
         config: &Config,
         json: &Value,
     ) -> Result<Option<ConfigUpdate>, BoxError> {
-        Ok(config::update(config, json))
+        Ok(match self.release {
+            Release::First => None,
+            Release::Present => config::update(config, json),
+        })
     }
 
     async fn migrate_state(
         &self,
         migrating: &Migrating<'_, Config>,
     ) -> Result<Migration, BoxError> {
+        if self.release == Release::First {
+            return Ok(Migration::Unchanged);
+        }
         let config = migrating.config;
         config.check(staunch::now())?;
         let names = config.names();
-        let now = beginning(staunch::now());
-        let stores = Stores {
-            configured: &names,
-            of_flat_config: None,
-            now,
-            start_date: config.begin(now),
-        };
-        // Which store has access to what is asked only if a store is missing somewhere: most openings ask nothing here.
-        let all = migrations::chain(&stores, |_, _| true);
-        if let Migration::Unchanged = migrating.run(&all)? {
-            return Ok(Migration::Unchanged);
+        let stores = stores(config, &names);
+        // Which store lets what be read is asked only if a store begins somewhere: most openings ask nothing here.
+        let migrated = migrating.run(&migrations::chain(&stores, |_, _| true))?;
+        if !begins_stores(&migrated) {
+            return Ok(migrated);
         }
         migrating.ask_source()?;
         let known = know(&self.place, config).await?;
@@ -86,14 +110,32 @@ impl Connector for SourceShopify {
     }
 
     fn migrations(&self, config: &Config) -> Chain {
-        let names: Vec<String> = config.names();
-        let now = beginning(staunch::now());
-        let stores = Stores {
-            configured: &names,
-            of_flat_config: None,
-            now,
-            start_date: config.begin(now),
-        };
+        if self.release == Release::First {
+            return Chain::new();
+        }
+        let names = config.names();
+        let stores = stores(config, &names);
         migrations::chain(&stores, |_, _| true)
+    }
+}
+
+/// The stores of a config, as of now.
+fn stores<'a>(config: &Config, names: &'a [String]) -> Stores<'a> {
+    let now = beginning(staunch::now());
+    Stores {
+        configured: names,
+        of_flat_config: None,
+        now,
+        start_date: config.begin(now),
+    }
+}
+
+fn begins_stores(migration: &Migration) -> bool {
+    match migration {
+        Migration::Migrated { applied, .. } => {
+            let mut steps = applied.iter().map(|applied| applied.migration.as_str());
+            steps.any(|step| step == migrations::ENSURE_STORES)
+        }
+        _ => false,
     }
 }

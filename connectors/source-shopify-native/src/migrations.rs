@@ -36,6 +36,9 @@ pub fn check_names(stores: &[String]) -> Result<(), String> {
     }
 }
 
+/// The step that gives each store its entry.
+pub const ENSURE_STORES: &str = "ensure-stores";
+
 /// What the steps depend on, beside the state.
 #[derive(Clone, Copy, Debug)]
 pub struct Stores<'a> {
@@ -96,7 +99,7 @@ fn ensure_stores(
     };
     let applies = of.clone();
     custom(
-        "ensure-stores",
+        ENSURE_STORES,
         move |binding, state| applies(binding).is_some_and(|step| step.applies(binding, state)),
         move |binding, state| match of(binding) {
             Some(step) => step.migrate(binding, state),

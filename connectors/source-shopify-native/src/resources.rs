@@ -13,6 +13,7 @@ use staunch::{BoxError, Resource};
 use crate::api::{Refused, Store};
 use crate::bulk::Jobs;
 use crate::config::Config;
+use crate::connector::Release;
 use crate::fetch::{Source, beginning};
 use crate::migrations::{Stores, initial};
 use crate::place::Place;
@@ -82,7 +83,11 @@ fn staunch_text(error: &dyn std::error::Error) -> String {
 }
 
 /// The streams that some store lets be read, in the order of the catalogue.
-pub(crate) fn resources(config: &Config, known: &[Known]) -> Result<Vec<Resource>, BoxError> {
+pub(crate) fn resources(
+    release: Release,
+    config: &Config,
+    known: &[Known],
+) -> Result<Vec<Resource>, BoxError> {
     let now = beginning(staunch::now());
     let shared = Arc::new(config.clone());
     let jobs = known
@@ -104,14 +109,16 @@ pub(crate) fn resources(config: &Config, known: &[Known]) -> Result<Vec<Resource
             })
         });
         let sources: Vec<Arc<Source>> = sources.collect();
-        if !sources.is_empty() {
-            resources.push(resource(stream, config, now, sources)?);
+        let is_later = release == Release::First && matches!(stream.kind, Kind::Snapshot { .. });
+        if !sources.is_empty() && !is_later {
+            resources.push(resource(release, stream, config, now, sources)?);
         }
     }
     Ok(resources)
 }
 
 fn resource(
+    release: Release,
     stream: &'static Stream,
     config: &Config,
     now: Timestamp,
@@ -130,7 +137,10 @@ fn resource(
         now,
         start_date: config.begin(now),
     };
-    let state = initial_of_all(stream, &stores, &sources)?;
+    let state = match release {
+        Release::First => initial(stream, &stores).into(),
+        Release::Present => initial_of_all(stream, &stores, &sources)?,
+    };
     let mut resource = Resource::new(stream.name)
         .key(key.iter().copied())
         .schema(schema(is_snapshot))
@@ -165,9 +175,33 @@ fn resource(
     }
     for source in sources {
         let name = Arc::clone(&source.store.name);
-        resource = subtask(resource, &name, stream.kind, source);
+        resource = match release {
+            Release::First => flat(resource, stream.kind, source),
+            Release::Present => subtask(resource, &name, stream.kind, source),
+        };
     }
     Ok(resource)
+}
+
+/// The functions of the only store.
+fn flat(resource: Resource, kind: Kind, source: Arc<Source>) -> Resource {
+    let again = Arc::clone(&source);
+    match kind {
+        Kind::Bulk => {
+            resource.incremental(move |cursor, emit| Arc::clone(&source).bulk(cursor, emit))
+        }
+        Kind::Sorted { .. } => resource
+            .incremental(move |cursor, emit| Arc::clone(&source).sorted(cursor, emit))
+            .backfill(move |page, cutoff, emit| {
+                Arc::clone(&again).existing_sorted(page, cutoff, emit)
+            }),
+        Kind::Unsorted { .. } => resource
+            .incremental(move |cursor, emit| Arc::clone(&source).unsorted(cursor, emit))
+            .backfill(move |page, cutoff, emit| {
+                Arc::clone(&again).existing_unsorted(page, cutoff, emit)
+            }),
+        Kind::Snapshot { .. } => resource.snapshot(move |emit| Arc::clone(&source).snapshot(emit)),
+    }
 }
 
 /// The functions of a store.

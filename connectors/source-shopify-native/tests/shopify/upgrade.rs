@@ -7,11 +7,13 @@ use std::time::Duration;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use shopify_simulator::{Scenario, Simulator};
+use source_shopify_native::SourceShopify;
 use source_shopify_native::migrations::back_to_one;
 use staunch::state::{Binding, Node};
+use staunch_testkit::Capture;
 use tokio::runtime::Runtime;
 
-use crate::support::{capture, config, flat_config, moving, stream, with_shopify};
+use crate::support::{capture, config, flat_config, moving, place, stream, with_shopify};
 use crate::truth::{reduced, truth};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -211,4 +213,50 @@ fn killed_after_every_message_of_the_opening_that_migrates_it_ends_with_all_reco
             }
         });
     }
+}
+
+#[test]
+fn a_capture_of_the_first_release_goes_on_in_the_middle_of_its_backfills_and_nothing_is_missed_or_read_again()
+ {
+    let names = ["customers", "locations", "inventory_levels"];
+    let scenario = Scenario {
+        span_days: 25,
+        max_page_size: 5,
+        ..moving(&["alpha"])
+    };
+    with_shopify(scenario, async |simulator| {
+        let mut first = Capture::new(SourceShopify::first_release(place(simulator)))
+            .config(flat_config("alpha"));
+        for name in names {
+            let binding = json!({ "name": name, "interval": "PT5M" });
+            first = first.bind_with(binding).keyed(["/id"]);
+        }
+        let mut run = first.start();
+        while run.seen().documents("locations").len() < 10 {
+            run.commit().await.unwrap();
+        }
+        let seen = run.kill();
+        let state = first.state();
+        let page = &state["bindingStateV1"]["locations"]["backfill"]["next_page"];
+        assert!(page.is_string(), "in the middle of it: {state}");
+        let begun = simulator.requests().len();
+
+        let mut present = capture(simulator, config(&["alpha"]), &names).with_state(state);
+        let mut run = present.start();
+        run.go_on_for(HOUR).await.unwrap();
+        for name in names {
+            let documents = [seen.documents(name), run.seen().documents(name)].concat();
+            let stream = stream(name);
+            let captured = reduced(&documents, &stream, "alpha");
+            assert_eq!(captured, truth(simulator, &stream, "alpha"), "{name}");
+        }
+        let again = simulator.requests().into_iter().skip(begun);
+        let mut again = again.filter(|served| served.root == "locations");
+        let first = again.next().unwrap();
+        let goes_on = again.chain([first]).any(|served| served.after.is_some());
+        assert!(goes_on, "it goes on at its page");
+        let of_locations =
+            seen.documents("locations").len() + run.seen().documents("locations").len();
+        assert_eq!(of_locations, 20, "none twice");
+    });
 }
