@@ -670,7 +670,8 @@ impl<'a> Walker<'a> {
         let kind = field.ty().inner_named_type().as_str();
         out.push('[');
         let mut nodes: Vec<&Placed<'_>> = nodes.iter().collect();
-        if self.view.spoiling.is_shuffled {
+        // Those of the list at the root alone: what hangs on a record keeps its order.
+        if self.view.spoiling.is_shuffled && self.path.len() == 1 {
             nodes.reverse();
         }
         for (nth, (place, node)) in nodes.into_iter().enumerate() {
