@@ -16,7 +16,7 @@ use crate::search::{Has, Rules, Search};
 use crate::shown::Object;
 use crate::time::{self, Micros};
 use crate::walker::{Connections, Nulled, Problem, Spoiling, View, Walker};
-use crate::world::{World, root_of};
+use crate::world::{Store, World, root_of};
 
 /// The application that there is.
 const CLIENT_ID: &str = "client";
@@ -364,14 +364,7 @@ fn quiet<'a>(
     seen: &Seen,
 ) -> Option<View<'a>> {
     let store = world.stores.get(&seen.store)?;
-    Some(View {
-        schema: world.schema.compiled(),
-        document,
-        variables,
-        seen: world.seen(store, 0),
-        connections: Connections::Paged,
-        spoiling: Spoiling::default(),
-    })
+    Some(world.view(store, document, variables, 0, Connections::Paged))
 }
 
 fn first_field(document: &ExecutableDocument) -> Option<&Asked> {
@@ -535,6 +528,21 @@ struct Asking<'a> {
     now: Micros,
 }
 
+impl<'a> Asking<'a> {
+    fn view(&self, world: &'a World, store: &'a Store) -> View<'a> {
+        View {
+            spoiling: self.spoiling,
+            ..world.view(
+                store,
+                self.document,
+                self.variables,
+                self.now,
+                Connections::Paged,
+            )
+        }
+    }
+}
+
 /// An answer with status 200.
 fn told(
     world: &World,
@@ -638,14 +646,7 @@ fn query(
     let Some(store) = world.stores.get(name) else {
         return;
     };
-    let view = View {
-        schema: world.schema.compiled(),
-        document: asking.document,
-        variables: asking.variables,
-        seen: world.seen(store, asking.now),
-        connections: Connections::Paged,
-        spoiling: asking.spoiling,
-    };
+    let view = asking.view(world, store);
     let field = asking.field;
     let sets = [&field.selection_set];
     let mut walker = Walker::new(view);
@@ -692,14 +693,7 @@ fn query(
 /// The argument of a field.
 fn argument(world: &World, name: &str, asking: &Asking<'_>, argument: &str) -> Option<Value> {
     let store = world.stores.get(name)?;
-    let view = View {
-        schema: world.schema.compiled(),
-        document: asking.document,
-        variables: asking.variables,
-        seen: world.seen(store, asking.now),
-        connections: Connections::Paged,
-        spoiling: asking.spoiling,
-    };
+    let view = asking.view(world, store);
     view.argument(asking.field, argument)
 }
 
@@ -781,14 +775,7 @@ fn mutation(
     let Some(store) = world.stores.get(name) else {
         return;
     };
-    let view = View {
-        schema: world.schema.compiled(),
-        document: asking.document,
-        variables: asking.variables,
-        seen: world.seen(store, asking.now),
-        connections: Connections::Paged,
-        spoiling: asking.spoiling,
-    };
+    let view = asking.view(world, store);
     let kind = asking.field.ty().inner_named_type().as_str();
     let fields = told.as_object().cloned().unwrap_or_default();
     let begin = data.len();

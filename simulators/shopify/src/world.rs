@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use apollo_compiler::ExecutableDocument;
 use apollo_compiler::executable::{Field as Asked, Selection};
-use apollo_compiler::validation::Valid;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -309,7 +308,7 @@ impl World {
         Ok(())
     }
 
-    pub(crate) fn seen<'a>(&'a self, store: &'a Store, now: Micros) -> Seen<'a> {
+    fn seen<'a>(&'a self, store: &'a Store, now: Micros) -> Seen<'a> {
         Seen {
             seed: self.scenario.seed,
             facts: &store.facts,
@@ -391,10 +390,11 @@ impl World {
         found.map(|(_, object)| object.number).collect()
     }
 
-    fn view<'a>(
+    /// A query, as it is asked of a store.
+    pub(crate) fn view<'a>(
         &'a self,
         store: &'a Store,
-        document: &'a Valid<ExecutableDocument>,
+        document: &'a ExecutableDocument,
         variables: &'a Map<String, Value>,
         now: Micros,
         connections: Connections,
