@@ -255,7 +255,7 @@ impl Store {
     /// The lines of what a bulk job results in. No token is sent there.
     pub(crate) async fn lines(&self, url: &str) -> Result<Lines, Refused> {
         let answer = self.storage.get(url).stream().await;
-        let answer = answer.map_err(|error| Refused::http(&self.name, error))?;
+        let answer = answer.map_err(|error| Refused::result(&self.name, error))?;
         Ok(answer.into_body().lines())
     }
 

@@ -139,7 +139,7 @@ impl Source {
     }
 
     fn broken(&self, error: staunch::http::HttpError) -> Refused {
-        Refused::http(&self.store.name, error)
+        Refused::result(&self.store.name, error)
     }
 
     fn unusable(&self, how: &str) -> Refused {

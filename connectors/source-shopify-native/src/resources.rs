@@ -66,12 +66,12 @@ pub(crate) async fn know(place: &Place, config: &Config) -> Result<Vec<Known>, B
 
 /// Several errors as one.
 fn all(problems: Vec<Refused>) -> BoxError {
-    let texts = problems.iter().map(|problem| staunch_text(problem));
+    let texts = problems.iter().map(|problem| with_sources(problem));
     texts.collect::<Vec<_>>().join("; ").into()
 }
 
 /// An error with its sources.
-fn staunch_text(error: &dyn std::error::Error) -> String {
+fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -4,11 +4,12 @@
 //! node it belongs (`__parentId`), and not to which of that node's connections; its type decides. Where nothing is said of types, the
 //! only connection has them all. All of this follows from the stream's selection, which is the only thing that is known here of a stream.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::selection::{Part, Rows, Selection};
@@ -109,7 +110,8 @@ struct Open {
 
 #[derive(Debug)]
 struct Node {
-    members: Members,
+    /// An object, as it came.
+    text: String,
     /// Where its shape is: the connections that lead to it.
     path: Vec<usize>,
     /// Those of each of its connections.
@@ -148,28 +150,24 @@ impl Assembly {
         if line.trim().is_empty() {
             return Ok(Vec::new());
         }
-        let not_json = RowsError::NotJson { line: self.line };
-        let mut members: Members = serde_json::from_str(line).map_err(|_| not_json)?;
-        let id = members.text("id");
-        let Some(parent) = members.text("__parentId") else {
-            return self.root(members, id);
+        let line = line.trim();
+        let row: Row<'_> =
+            serde_json::from_str(line).map_err(|_| RowsError::NotJson { line: self.line })?;
+        let Some(parent) = row.parent.as_deref() else {
+            return self.root(line, row);
         };
-        let orphan = |parent| RowsError::Orphan {
+        let orphan = || RowsError::Orphan {
             line: self.line,
-            parent,
+            parent: parent.to_owned(),
         };
-        let Some(open) = &mut self.open else {
-            return Err(orphan(parent));
-        };
-        let Some(&of) = open.parents.get(&parent) else {
-            return Err(orphan(parent));
-        };
+        let open = self.open.as_mut().ok_or_else(orphan)?;
+        let of = *open.parents.get(parent).ok_or_else(orphan)?;
         let mut path = open.nodes[of].path.clone();
         let links = &at(&self.shape, &path).0;
-        let name = members.text("__typename");
-        let kind = name.as_deref().or_else(|| id.as_deref().and_then(kind));
+        let of_id = || row.id.as_deref().and_then(kind);
+        let kind = row.name.as_deref().or_else(of_id);
         let found = match &links[..] {
-            _ if members.0.len() == 1 => None, // Nothing was asked of it, so it is not what was meant.
+            _ if row.members == 1 => None, // Nothing was asked of it, so it is not what was meant.
             [single] if single.rows.types.is_empty() => Some(0),
             links => kind.and_then(|kind| {
                 let is_of = |link: &Link| link.rows.types.iter().any(|name| name == kind);
@@ -184,38 +182,39 @@ impl Assembly {
             let line = self.line;
             return Err(RowsError::Unknown { line, what });
         };
-        if links[nth].rows.drops_name {
-            members.0.retain(|(name, _)| name != "__typename");
-        }
+        let text = match links[nth].rows.drops_name {
+            true => without_name(line),
+            false => line.to_owned(),
+        };
         path.push(nth);
         let links = at(&self.shape, &path).0.len();
         let node = open.nodes.len();
-        if let Some(id) = id.filter(|_| links > 0) {
-            open.parents.insert(id, node);
+        if let Some(id) = row.id.filter(|_| links > 0) {
+            open.parents.insert(id.into_owned(), node);
         }
         open.nodes[of].children[nth].push(node);
         open.nodes.push(Node {
-            members,
+            text,
             path,
             children: vec![Vec::new(); links],
         });
         Ok(Vec::new())
     }
 
-    fn root(&mut self, members: Members, id: Option<String>) -> Result<Vec<String>, RowsError> {
-        let Some(id) = id else {
+    fn root(&mut self, line: &str, row: Row<'_>) -> Result<Vec<String>, RowsError> {
+        let Some(id) = row.id else {
             let (line, what) = (self.line, "a root without an id".to_owned());
             return Err(RowsError::Unknown { line, what });
         };
         let ended = self.end();
         let root = Node {
-            members,
+            text: line.to_owned(),
             path: Vec::new(),
             children: vec![Vec::new(); self.shape.0.len()],
         };
         self.open = Some(Open {
             nodes: vec![root],
-            parents: [(id, 0)].into(),
+            parents: [(id.into_owned(), 0)].into(),
         });
         Ok(ended)
     }
@@ -239,39 +238,122 @@ impl Assembly {
 
     /// Writes a node, with what hangs on it.
     fn write(&self, open: &Open, node: usize, meta: Option<&str>, text: &mut String) {
-        let Node {
-            members,
-            path,
-            children,
-        } = &open.nodes[node];
-        let links = &at(&self.shape, path).0;
-        let texts = children.iter().map(|children| self.list(open, children));
-        let texts: Vec<String> = texts.collect();
-        let lists = links.iter().zip(&texts).map(|(link, text)| List {
-            path: &link.path,
-            name: &link.name,
-            text,
-        });
-        let lists: Vec<List<'_>> = lists.collect();
+        let node = &open.nodes[node];
+        let links = &at(&self.shape, &node.path).0;
         let mut object = Object::new(text);
         if let Some(meta) = meta {
             object.member("_meta", meta);
         }
-        write_members(members, &lists, &mut object);
+        if links.iter().all(|link| link.path.is_empty()) {
+            object.members(&node.text);
+            for (link, children) in links.iter().zip(&node.children) {
+                object.name(&link.name);
+                self.write_list(open, children, object.text);
+            }
+        } else {
+            let texts = node.children.iter().map(|children| {
+                let mut text = String::new();
+                self.write_list(open, children, &mut text);
+                text
+            });
+            let texts: Vec<String> = texts.collect();
+            let lists = links.iter().zip(&texts).map(|(link, text)| List {
+                path: &link.path,
+                name: &link.name,
+                text,
+            });
+            let lists: Vec<List<'_>> = lists.collect();
+            let members = serde_json::from_str(&node.text).unwrap_or_default();
+            write_members(&members, &lists, &mut object);
+        }
         object.end();
     }
 
-    fn list(&self, open: &Open, nodes: &[usize]) -> String {
-        let mut text = String::from("[");
+    fn write_list(&self, open: &Open, nodes: &[usize], text: &mut String) {
+        text.push('[');
         for (nth, node) in nodes.iter().enumerate() {
             if nth > 0 {
                 text.push(',');
             }
-            self.write(open, *node, None, &mut text);
+            self.write(open, *node, None, text);
         }
         text.push(']');
-        text
     }
+}
+
+/// What is looked at of a row.
+#[derive(Debug, Default)]
+struct Row<'a> {
+    id: Option<Cow<'a, str>>,
+    name: Option<Cow<'a, str>>,
+    parent: Option<Cow<'a, str>>,
+    /// How many members it has.
+    members: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier)]
+enum Member {
+    #[serde(rename = "id")]
+    Id,
+    #[serde(rename = "__typename")]
+    Name,
+    #[serde(rename = "__parentId")]
+    Parent,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Row<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Looked;
+
+        impl<'de> Visitor<'de> for Looked {
+            type Value = Row<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row<'de>, A::Error> {
+                let mut row = Row::default();
+                while let Some(member) = map.next_key()? {
+                    row.members += 1;
+                    match member {
+                        Member::Id => row.id = text(map.next_value()?),
+                        Member::Name => row.name = text(map.next_value()?),
+                        Member::Parent => row.parent = text(map.next_value()?),
+                        Member::Other => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(row)
+            }
+        }
+        deserializer.deserialize_map(Looked)
+    }
+}
+
+/// A value, if it is a text.
+fn text(value: &RawValue) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+    let Text(text) = serde_json::from_str(value.get()).ok()?;
+    Some(text)
+}
+
+/// A row without the name of its type.
+fn without_name(line: &str) -> String {
+    let members: Members = serde_json::from_str(line).unwrap_or_default();
+    let mut written = String::with_capacity(line.len());
+    let mut object = Object::new(&mut written);
+    for (name, value) in &members.0 {
+        if name != "__typename" {
+            object.member(name, value.get());
+        }
+    }
+    object.end();
+    written
 }
 
 /// The nodes of a connection, written.
@@ -343,6 +425,21 @@ impl<'a> Object<'a> {
         self.text.push(':');
     }
 
+    /// All members of an object.
+    fn members(&mut self, object: &str) {
+        let members = object.trim_matches(|c: char| c.is_ascii_whitespace());
+        let members = members
+            .strip_prefix('{')
+            .and_then(|members| members.strip_suffix('}'));
+        let members = members.unwrap_or_default().trim();
+        if !members.is_empty() {
+            if !std::mem::take(&mut self.is_first) {
+                self.text.push(',');
+            }
+            self.text.push_str(members);
+        }
+    }
+
     fn member(&mut self, name: &str, value: &str) {
         self.name(name);
         self.text.push_str(value);
@@ -378,12 +475,6 @@ struct Members(Vec<(String, Box<RawValue>)>);
 impl Members {
     fn has(&self, wanted: &str) -> bool {
         self.0.iter().any(|(name, _)| name == wanted)
-    }
-
-    /// The text of a member that is one.
-    fn text(&self, wanted: &str) -> Option<String> {
-        let (_, value) = self.0.iter().find(|(name, _)| name == wanted)?;
-        serde_json::from_str(value.get()).ok()
     }
 }
 

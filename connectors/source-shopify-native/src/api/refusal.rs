@@ -11,8 +11,6 @@ use super::GraphqlError;
 pub(crate) struct Refused {
     store: String,
     problem: String,
-    /// Whether it was the credentials.
-    pub(crate) is_unauthorised: bool,
     source: Option<BoxError>,
 }
 
@@ -21,7 +19,6 @@ impl Refused {
         Self {
             store: store.to_owned(),
             problem: problem.into(),
-            is_unauthorised: false,
             source: None,
         }
     }
@@ -61,7 +58,15 @@ impl Refused {
             _ => "it did not answer as it should",
         };
         Self {
-            is_unauthorised: is_token || error.status() == Some(401),
+            source: Some(error.into()),
+            ..Self::new(store, problem)
+        }
+    }
+
+    /// What an error comes to of reading the result of a bulk job, which is on another host.
+    pub(crate) fn result(store: &str, error: HttpError) -> Self {
+        let problem = "the result of a bulk operation cannot be read; nothing of it is captured, open the capture again";
+        Self {
             source: Some(error.into()),
             ..Self::new(store, problem)
         }

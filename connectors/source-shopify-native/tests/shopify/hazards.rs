@@ -190,7 +190,7 @@ fn whatever_becomes_of_a_bulk_job_its_window_is_not_passed_over() {
                     headers: Default::default(),
                 },
             ),
-            "store `alpha`",
+            "the result of a bulk operation cannot be read",
         ),
         (Rule::on(Kind::Poll, Action::NoAddress), "store `alpha`"),
     ];
