@@ -41,7 +41,9 @@ fn tasks(logs: &[Value]) -> Vec<&Value> {
 fn a_quit_signal_has_every_task_told_and_the_process_goes_on() {
     let mut process = Process::start(&[]);
     process.send(open(&[("parked", 45)], 0));
-    process.until(1 + 45); // Those who had their turn let the others have theirs.
+    // As many as there are slots; and others, if they came to wait while those were not parked yet.
+    process.until(1 + 40);
+    process.until_quiet(Duration::from_secs(1));
     process.signal("-QUIT");
     process.is_waiting(Duration::from_secs(1));
     process.signal("-TERM");
