@@ -3,13 +3,12 @@
 //! A thread of its own writes, because Tokio would send every write through its pool of blocking threads. What it is handed is a
 //! whole sequence, so sequences cannot interleave, and the order of its queue is the order on the wire.
 
-use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::spool::Spool;
+use crate::spool::{Out, Spool};
 use crate::transactor::Acknowledgements;
 
 /// How many sequences may wait to be written. Each waits in its own spool; this only keeps the writer busy.
@@ -38,14 +37,14 @@ impl Sequence {
 
 /// Starts the writer. It ends when every sender is gone, or when nobody reads any more.
 pub(crate) fn start(
-    mut out: Box<dyn Write + Send>,
+    mut out: impl Out,
     acknowledgements: Arc<Mutex<Acknowledgements>>,
 ) -> (mpsc::Sender<Sequence>, JoinHandle<std::io::Result<()>>) {
     let (sender, mut queue) = mpsc::channel::<Sequence>(QUEUED_SEQUENCES);
     let writer = move || {
         while let Some(mut sequence) = queue.blocking_recv() {
             sequence.expect(&acknowledgements);
-            sequence.messages.write_to(&mut *out)?;
+            sequence.messages.write_to(&mut out)?;
             out.flush()?;
             drop(sequence.messages);
             let _ = sequence.written.send(()); // Nobody waits for a task that was cancelled.

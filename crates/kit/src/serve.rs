@@ -1,6 +1,8 @@
 //! A connector's side of the protocol: requests in, responses out.
 
+use std::fs::File;
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -17,7 +19,7 @@ use crate::connector::Connector;
 use crate::open::Prepared;
 use crate::requests::{self, RequestError, Requests};
 use crate::slots::Slots;
-use crate::spool::{Budget, SESSION_BYTES, Spool};
+use crate::spool::{Budget, Out, SESSION_BYTES, Spool};
 use crate::status::Status;
 use crate::stop::{self, Limits, Signal};
 use crate::tasks::Tasks;
@@ -111,10 +113,9 @@ fn failed(message: &str) -> ExitCode {
 }
 
 /// Standard output without the library's line buffer: what is written are whole sequences.
-fn stdout() -> std::io::Result<Box<dyn Write + Send>> {
-    use std::os::fd::AsFd;
+fn stdout() -> std::io::Result<File> {
     let descriptor = std::io::stdout().as_fd().try_clone_to_owned()?;
-    Ok(Box::new(std::fs::File::from(descriptor)))
+    Ok(File::from(descriptor))
 }
 
 /// Serves requests from `input` until there are no more, in newline JSON.
@@ -186,7 +187,7 @@ pub(crate) async fn serve_with(
     connector: &impl Connector,
     codec: Codec,
     input: impl Read + Send + 'static,
-    out: Box<dyn Write + Send>,
+    out: impl Out,
     clock: Clock,
 ) -> Result<(), ServeError> {
     let (transactor, writer) = Transactor::start(codec, out);

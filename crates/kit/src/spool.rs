@@ -6,7 +6,7 @@
 //! It is in the folder that `TMPDIR` names: a disk, since on a tmpfs it would be memory again.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -61,6 +61,48 @@ impl Budget {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         if spare.len() < SPARE_BUFFERS {
             spare.push(buffer);
+        }
+    }
+}
+
+/// Where a sequence goes.
+pub(crate) trait Out: Write + Send + 'static {
+    /// Writes what is left of a file.
+    fn write_file(&mut self, file: &mut File) -> io::Result<()>
+    where
+        Self: Sized,
+    {
+        copy(file, self)
+    }
+}
+
+impl Out for Vec<u8> {}
+
+impl Out for Box<dyn Write + Send> {}
+
+impl Out for File {
+    /// The system hands it on by itself, where it can: nobody changes the file any more, so that not even a copy is needed.
+    #[cfg(target_os = "linux")]
+    fn write_file(&mut self, file: &mut File) -> io::Result<()> {
+        use rustix::io::Errno;
+
+        loop {
+            match rustix::fs::sendfile(&*self, &*file, None, 1 << 30) {
+                Ok(0) => return Ok(()),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(Errno::INVAL | Errno::NOSYS) => return copy(file, self), // Not from, or into, such a file.
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+fn copy(file: &mut File, out: &mut impl Write) -> io::Result<()> {
+    let mut chunk = vec![0; SPOOL_STEP_BYTES];
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(()),
+            n => out.write_all(&chunk[..n])?,
         }
     }
 }
@@ -178,17 +220,10 @@ impl Spool {
     }
 
     /// Writes the whole sequence, in order.
-    pub(crate) fn write_to(&mut self, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+    pub(crate) fn write_to(&mut self, out: &mut impl Out) -> io::Result<()> {
         if let Some(mut file) = self.file.take() {
-            use std::io::{Read, Seek};
             file.rewind()?;
-            let mut chunk = vec![0; SPOOL_STEP_BYTES];
-            loop {
-                match file.read(&mut chunk)? {
-                    0 => break,
-                    n => out.write_all(&chunk[..n])?,
-                }
-            }
+            out.write_file(&mut file)?;
         }
         out.write_all(&self.buffer)
     }
@@ -202,6 +237,8 @@ impl Drop for Spool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::OwnedFd;
+
     use super::*;
 
     fn fill(spool: &mut Spool, messages: std::ops::Range<usize>) -> Vec<u8> {
@@ -225,6 +262,47 @@ mod tests {
             spool.write_to(&mut written).unwrap();
             assert!(written == expected, "{messages} messages");
         }
+    }
+
+    #[test]
+    fn a_sequence_leaves_whole_into_a_pipe_into_a_file_and_behind_what_a_file_has() {
+        let spilled = |messages| {
+            let mut spool = Spool::new(&Budget::new(SESSION_BYTES));
+            let expected = fill(&mut spool, 0..messages);
+            assert!(spool.file.is_some());
+            (spool, expected)
+        };
+        let (mut spool, expected) = spilled(7_000);
+        let (mut reader, writer) = io::pipe().unwrap();
+        let read = std::thread::spawn(move || {
+            let mut read = Vec::new();
+            reader.read_to_end(&mut read).unwrap();
+            read
+        });
+        let mut pipe = File::from(OwnedFd::from(writer));
+        spool.write_to(&mut pipe).unwrap();
+        drop((pipe, spool));
+        assert!(read.join().unwrap() == expected);
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        let mut all = Vec::new();
+        for _ in 0..2 {
+            // The system refuses to hand anything on to a file that is only appended to.
+            let mut file = File::options()
+                .create(true)
+                .append(true)
+                .open(&path)
+                .unwrap();
+            let (mut spool, expected) = spilled(5_000);
+            spool.write_to(&mut file).unwrap();
+            all.extend(expected);
+        }
+        assert!(std::fs::read(&path).unwrap() == all);
+        let mut file = File::create(&path).unwrap();
+        let (mut spool, expected) = spilled(6_000);
+        spool.write_to(&mut file).unwrap();
+        assert!(std::fs::read(&path).unwrap() == expected);
     }
 
     #[test]

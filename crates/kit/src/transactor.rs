@@ -1,7 +1,6 @@
 //! Checkpoints on their way out, and the acknowledgements that come back for them.
 
 use std::collections::VecDeque;
-use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -10,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::capture::TaskError;
 use crate::output::{self, Sequence};
-use crate::spool::Spool;
+use crate::spool::{Out, Spool};
 
 /// Checkpoints that are written and not yet acknowledged, oldest first. Pairs only; the transactor writes and waits.
 #[derive(Debug, Default)]
@@ -66,10 +65,7 @@ pub(crate) struct Transactor {
 }
 
 impl Transactor {
-    pub(crate) fn start(
-        codec: Codec,
-        out: Box<dyn Write + Send>,
-    ) -> (Self, JoinHandle<std::io::Result<()>>) {
+    pub(crate) fn start(codec: Codec, out: impl Out) -> (Self, JoinHandle<std::io::Result<()>>) {
         let acknowledgements = Arc::default();
         let (writer, thread) = output::start(out, Arc::clone(&acknowledgements));
         (
