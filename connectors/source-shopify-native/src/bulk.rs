@@ -27,8 +27,9 @@ const ENDING_PAUSE: Duration = Duration::from_secs(5);
 const SHORTEST_WAIT: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// After how long it is said of a job that it takes its time.
+/// After how long it is said of a job that it takes its time, and each time then.
 const LONG: Duration = Duration::from_secs(6 * 3600);
+const LONGER: Duration = Duration::from_secs(3600);
 
 /// The bulk jobs of a store.
 #[derive(Debug)]
@@ -140,7 +141,7 @@ impl Jobs {
         let _place = Arc::clone(&self.places).acquire_owned().await;
         let mut job = self.submit(query).await?;
         let since = Instant::now();
-        let mut pause = FIRST_PAUSE;
+        let (mut pause, mut long) = (FIRST_PAUSE, LONG);
         loop {
             match job.status.as_str() {
                 "COMPLETED" => {
@@ -153,12 +154,14 @@ impl Jobs {
                 status => return Err(self.failed(status, job.error_code.as_deref())),
             }
             sleep(pause).await;
-            if since.elapsed() > LONG {
+            if since.elapsed() >= long {
                 tracing::warn!(
                     store = &*self.store.name,
                     job = job.id,
-                    "a bulk operation has been at work for more than six hours"
+                    "a bulk operation has been at work for {} hours",
+                    long.as_secs() / 3600
                 );
+                long += LONGER;
             }
             pause = PAUSE;
             job = self.poll(&job.id).await?;

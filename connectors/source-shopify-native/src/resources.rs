@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::StreamExt;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use staunch::http::Client;
@@ -26,6 +26,9 @@ const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(900);
 /// When disputes are read anew: they are found by when they were begun, so that what becomes of them is not seen otherwise.
 const DISPUTES_SCHEDULE: &str = "55 23 * * *";
 
+/// Stores that are asked at a time what they grant.
+const AT_ONCE: usize = 40;
+
 /// A store, and what it grants.
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
@@ -40,7 +43,8 @@ pub(crate) async fn know(place: &Place, config: &Config) -> Result<Vec<Known>, B
     let stores: Vec<Store> = stores
         .map(|store| Store::new(place, &connections, store))
         .collect();
-    let grants = join_all(stores.iter().map(Store::grants)).await;
+    let grants = futures::stream::iter(stores.iter().map(Store::grants));
+    let grants: Vec<_> = grants.buffered(AT_ONCE).collect().await;
     let (mut known, mut problems) = (Vec::new(), Vec::new());
     for (store, grants) in stores.into_iter().zip(grants) {
         match grants {

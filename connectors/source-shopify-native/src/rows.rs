@@ -7,13 +7,17 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::selection::{Part, Rows, Selection};
 use crate::streams::Stream;
+
+/// Bytes of the rows of one root: twice those of the largest document that can be sent.
+const MAX_ROOT_BYTES: usize = 128 << 20;
 
 /// Rows that make no documents: the result is not what was asked for. Nothing of it may be taken for captured.
 #[derive(Debug, thiserror::Error)]
@@ -42,11 +46,24 @@ pub enum RowsError {
         /// What it is.
         what: String,
     },
+    /// A root has more rows than are held.
+    #[error(
+        "line {line} of a bulk job's result is more than can be held of one record: it has more than {} MiB of rows",
+        MAX_ROOT_BYTES >> 20
+    )]
+    TooLarge {
+        /// Its number.
+        line: u64,
+    },
 }
 
 /// What hangs on a node: its connections.
 #[derive(Debug)]
-struct Shape(Vec<Link>);
+struct Shape {
+    links: Vec<Link>,
+    /// Whether they all stand in the node itself, rather than in an object inside of it.
+    is_flat: bool,
+}
 
 /// A connection of a node.
 #[derive(Debug)]
@@ -55,65 +72,69 @@ struct Link {
     path: Vec<String>,
     name: String,
     rows: Rows,
-    of: Shape,
+    /// The shape of its nodes, by its place among all.
+    of: usize,
 }
 
-impl Shape {
-    fn of(selection: &Selection) -> Self {
-        let mut links = Vec::new();
-        collect(selection, &mut Vec::new(), &mut links);
-        Self(links)
-    }
+/// The shape of a selection, and before it those that it leads to. Answers with its place.
+fn shape(selection: &Selection, shapes: &mut Vec<Shape>) -> usize {
+    let mut links = Vec::new();
+    collect(selection, &mut Vec::new(), &mut links, shapes);
+    let is_flat = links.iter().all(|link| link.path.is_empty());
+    shapes.push(Shape { links, is_flat });
+    shapes.len() - 1
 }
 
-fn collect(selection: &Selection, path: &mut Vec<String>, links: &mut Vec<Link>) {
+fn collect(
+    selection: &Selection,
+    path: &mut Vec<String>,
+    links: &mut Vec<Link>,
+    shapes: &mut Vec<Shape>,
+) {
     for part in &selection.0 {
         match part {
             Part::Connection { name, rows, of, .. } => links.push(Link {
                 path: path.clone(),
                 name: name.clone(),
                 rows: rows.clone(),
-                of: Shape::of(of),
+                of: shape(of, shapes),
             }),
             Part::Field { name, of, .. } => {
                 path.push(name.clone());
-                collect(of, path, links);
+                collect(of, path, links, shapes);
                 path.pop();
             }
-            Part::On { of, .. } => collect(of, path, links),
+            Part::On { of, .. } => collect(of, path, links, shapes),
         }
     }
 }
 
 /// Puts rows together as the documents of a stream.
 ///
-/// Memory holds one root with all that belongs to it.
+/// Memory holds one root with all that belongs to it, of at most 128 MiB.
 #[derive(Debug)]
 pub struct Assembly {
-    shape: Shape,
+    shapes: Vec<Shape>,
+    /// Which of them is the root's.
+    root: usize,
     /// Which connection of the root has the documents, if the root is none itself.
     documents: Option<usize>,
     /// The member `_meta` of each document.
     meta: String,
     line: u64,
-    open: Option<Open>,
-}
-
-/// The root that is being read, and all that belongs to it.
-#[derive(Debug)]
-struct Open {
-    /// The root first.
+    /// The root that is being read, then all that belongs to it.
     nodes: Vec<Node>,
+    /// Their rows, one after the other.
+    texts: String,
     /// Those that may have more, by their id.
     parents: HashMap<String, usize>,
 }
 
 #[derive(Debug)]
 struct Node {
-    /// An object, as it came.
-    text: String,
-    /// Where its shape is: the connections that lead to it.
-    path: Vec<usize>,
+    /// Its row.
+    text: Range<usize>,
+    shape: usize,
     /// Those of each of its connections.
     children: Vec<Vec<usize>>,
 }
@@ -125,19 +146,24 @@ impl Assembly {
     /// Never: what is written in this crate is read by its tests.
     #[must_use]
     pub fn new(stream: &Stream, store: &str) -> Self {
+        let mut shapes = Vec::new();
         // With all that a store might grant: what was not asked for is an empty list, too.
-        let shape = Shape::of(&stream.selection());
+        let root = shape(&stream.selection(), &mut shapes);
         let documents = stream.documents.map(|name| {
-            let link = shape.0.iter().position(|link| link.name == name);
+            let mut links = shapes[root].links.iter();
+            let link = links.position(|link| link.name == name);
             link.expect("a stream's documents are asked for")
         });
         let store = serde_json::Value::from(store);
         Self {
-            shape,
+            shapes,
+            root,
             documents,
             meta: format!(r#"{{"store":{store}}}"#),
             line: 0,
-            open: None,
+            nodes: Vec::new(),
+            texts: String::new(),
+            parents: HashMap::new(),
         }
     }
 
@@ -147,25 +173,32 @@ impl Assembly {
     /// [`RowsError`], after which there is no going on.
     pub fn row(&mut self, line: &str) -> Result<Vec<String>, RowsError> {
         self.line += 1;
-        if line.trim().is_empty() {
+        let line = line.trim();
+        if line.is_empty() {
             return Ok(Vec::new());
         }
-        let line = line.trim();
         let row: Row<'_> =
             serde_json::from_str(line).map_err(|_| RowsError::NotJson { line: self.line })?;
-        let Some(parent) = row.parent.as_deref() else {
-            return self.root(line, row);
+        let Some(parent) = row.parent.0.as_deref() else {
+            let Some(id) = row.id.0 else {
+                return Err(self.unknown("a root without an id"));
+            };
+            let ended = self.end();
+            self.add(line, Some(&id), self.root);
+            return Ok(ended);
         };
-        let orphan = || RowsError::Orphan {
-            line: self.line,
-            parent: parent.to_owned(),
+        let Some(&of) = self.parents.get(parent) else {
+            return Err(RowsError::Orphan {
+                line: self.line,
+                parent: parent.to_owned(),
+            });
         };
-        let open = self.open.as_mut().ok_or_else(orphan)?;
-        let of = *open.parents.get(parent).ok_or_else(orphan)?;
-        let mut path = open.nodes[of].path.clone();
-        let links = &at(&self.shape, &path).0;
-        let of_id = || row.id.as_deref().and_then(kind);
-        let kind = row.name.as_deref().or_else(of_id);
+        if self.texts.len() + line.len() > MAX_ROOT_BYTES {
+            return Err(RowsError::TooLarge { line: self.line });
+        }
+        let links = &self.shapes[self.nodes[of].shape].links;
+        let kind = row.name.0.as_deref();
+        let kind = kind.or_else(|| row.id.0.as_deref().and_then(kind_of));
         let found = match &links[..] {
             _ if row.members == 1 => None, // Nothing was asked of it, so it is not what was meant.
             [single] if single.rows.types.is_empty() => Some(0),
@@ -175,85 +208,84 @@ impl Assembly {
             }),
         };
         let Some(nth) = found else {
-            let what = kind.map_or_else(
-                || "a row without a type".to_owned(),
-                |kind| format!("a `{kind}`"),
-            );
-            let line = self.line;
-            return Err(RowsError::Unknown { line, what });
+            return Err(match kind {
+                Some(kind) => self.unknown(&format!("a `{kind}`")),
+                None => self.unknown("a row without a type"),
+            });
         };
-        let text = match links[nth].rows.drops_name {
-            true => without_name(line),
-            false => line.to_owned(),
+        let Link {
+            rows, of: shape, ..
+        } = &links[nth];
+        let (shape, id) = (*shape, row.id.0.as_deref());
+        let node = match rows.drops_name {
+            true => self.add(&without_name(line), id, shape),
+            false => self.add(line, id, shape),
         };
-        path.push(nth);
-        let links = at(&self.shape, &path).0.len();
-        let node = open.nodes.len();
-        if let Some(id) = row.id.filter(|_| links > 0) {
-            open.parents.insert(id.into_owned(), node);
-        }
-        open.nodes[of].children[nth].push(node);
-        open.nodes.push(Node {
-            text,
-            path,
-            children: vec![Vec::new(); links],
-        });
+        self.nodes[of].children[nth].push(node);
         Ok(Vec::new())
     }
 
-    fn root(&mut self, line: &str, row: Row<'_>) -> Result<Vec<String>, RowsError> {
-        let Some(id) = row.id else {
-            let (line, what) = (self.line, "a root without an id".to_owned());
-            return Err(RowsError::Unknown { line, what });
-        };
-        let ended = self.end();
-        let root = Node {
-            text: line.to_owned(),
-            path: Vec::new(),
-            children: vec![Vec::new(); self.shape.0.len()],
-        };
-        self.open = Some(Open {
-            nodes: vec![root],
-            parents: [(id.into_owned(), 0)].into(),
+    /// Takes a node for one of the present root, or for the root itself.
+    fn add(&mut self, text: &str, id: Option<&str>, shape: usize) -> usize {
+        let (node, begin) = (self.nodes.len(), self.texts.len());
+        self.texts.push_str(text);
+        let links = self.shapes[shape].links.len();
+        if let Some(id) = id.filter(|_| node == 0 || links > 0) {
+            self.parents.insert(id.to_owned(), node);
+        }
+        self.nodes.push(Node {
+            text: begin..self.texts.len(),
+            shape,
+            children: vec![Vec::new(); links],
         });
-        Ok(ended)
+        node
+    }
+
+    fn unknown(&self, what: &str) -> RowsError {
+        let (line, what) = (self.line, what.to_owned());
+        RowsError::Unknown { line, what }
     }
 
     /// There are no further lines: the documents that end with them.
     pub fn end(&mut self) -> Vec<String> {
-        let Some(open) = self.open.take() else {
-            return Vec::new();
+        let documents = match (self.nodes.first(), self.documents) {
+            (None, _) => &[][..],
+            (Some(_), None) => &[0],
+            (Some(root), Some(link)) => &root.children[link],
         };
-        let documents = match self.documents {
-            None => &[0][..],
-            Some(link) => &open.nodes[0].children[link],
-        };
+        // Most documents are all that was read of their root.
+        let length = self.texts.len() / documents.len().max(1) + self.meta.len() + 256;
         let written = documents.iter().map(|node| {
-            let mut text = String::new();
-            self.write(&open, *node, Some(&self.meta), &mut text);
+            let mut text = String::with_capacity(length);
+            self.write(*node, Some(&self.meta), &mut text);
             text
         });
-        written.collect()
+        let written = written.collect();
+        self.nodes.clear();
+        self.texts.clear();
+        self.parents.clear();
+        written
     }
 
     /// Writes a node, with what hangs on it.
-    fn write(&self, open: &Open, node: usize, meta: Option<&str>, text: &mut String) {
-        let node = &open.nodes[node];
-        let links = &at(&self.shape, &node.path).0;
+    fn write(&self, node: usize, meta: Option<&str>, text: &mut String) {
+        let node = &self.nodes[node];
+        let Shape { links, is_flat } = &self.shapes[node.shape];
+        let row = &self.texts[node.text.clone()];
         let mut object = Object::new(text);
         if let Some(meta) = meta {
             object.member("_meta", meta);
         }
-        if links.iter().all(|link| link.path.is_empty()) {
-            object.members(&node.text);
+        if *is_flat {
+            object.members(row);
             for (link, children) in links.iter().zip(&node.children) {
                 object.name(&link.name);
-                self.write_list(open, children, object.text);
+                self.write_list(children, object.text);
             }
         } else {
             let texts = node.children.iter().map(|children| {
                 let mut text = String::new();
-                self.write_list(open, children, &mut text);
+                self.write_list(children, &mut text);
                 text
             });
             let texts: Vec<String> = texts.collect();
@@ -263,19 +295,19 @@ impl Assembly {
                 text,
             });
             let lists: Vec<List<'_>> = lists.collect();
-            let members = serde_json::from_str(&node.text).unwrap_or_default();
+            let members = serde_json::from_str(row).unwrap_or_default();
             write_members(&members, &lists, &mut object);
         }
         object.end();
     }
 
-    fn write_list(&self, open: &Open, nodes: &[usize], text: &mut String) {
+    fn write_list(&self, nodes: &[usize], text: &mut String) {
         text.push('[');
         for (nth, node) in nodes.iter().enumerate() {
             if nth > 0 {
                 text.push(',');
             }
-            self.write(open, *node, None, text);
+            self.write(*node, None, text);
         }
         text.push(']');
     }
@@ -284,9 +316,9 @@ impl Assembly {
 /// What is looked at of a row.
 #[derive(Debug, Default)]
 struct Row<'a> {
-    id: Option<Cow<'a, str>>,
-    name: Option<Cow<'a, str>>,
-    parent: Option<Cow<'a, str>>,
+    id: Text<'a>,
+    name: Text<'a>,
+    parent: Text<'a>,
     /// How many members it has.
     members: usize,
 }
@@ -320,9 +352,9 @@ impl<'de> Deserialize<'de> for Row<'de> {
                 while let Some(member) = map.next_key()? {
                     row.members += 1;
                     match member {
-                        Member::Id => row.id = text(map.next_value()?),
-                        Member::Name => row.name = text(map.next_value()?),
-                        Member::Parent => row.parent = text(map.next_value()?),
+                        Member::Id => row.id = map.next_value()?,
+                        Member::Name => row.name = map.next_value()?,
+                        Member::Parent => row.parent = map.next_value()?,
                         Member::Other => drop(map.next_value::<IgnoredAny>()?),
                     }
                 }
@@ -334,17 +366,63 @@ impl<'de> Deserialize<'de> for Row<'de> {
 }
 
 /// A value, if it is a text.
-fn text(value: &RawValue) -> Option<Cow<'_, str>> {
-    #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+#[derive(Debug, Default)]
+struct Text<'a>(Option<Cow<'a, str>>);
 
-    let Text(text) = serde_json::from_str(value.get()).ok()?;
-    Some(text)
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Looked;
+
+        impl<'de> Visitor<'de> for Looked {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Some(text.into())))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Some(text.to_owned().into())))
+            }
+
+            fn visit_unit<E>(self) -> Result<Text<'de>, E> {
+                Ok(Text(None))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Text<'de>, E> {
+                Ok(Text(None))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Text<'de>, E> {
+                Ok(Text(None))
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Text<'de>, E> {
+                Ok(Text(None))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Text<'de>, E> {
+                Ok(Text(None))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Text<'de>, A::Error> {
+                IgnoredAny.visit_seq(seq).map(|_| Text(None))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Text<'de>, A::Error> {
+                IgnoredAny.visit_map(map).map(|_| Text(None))
+            }
+        }
+        deserializer.deserialize_any(Looked)
+    }
 }
 
 /// A row without the name of its type.
 fn without_name(line: &str) -> String {
-    let members: Members = serde_json::from_str(line).unwrap_or_default();
+    let members: Members<'_> = serde_json::from_str(line).unwrap_or_default();
     let mut written = String::with_capacity(line.len());
     let mut object = Object::new(&mut written);
     for (name, value) in &members.0 {
@@ -375,7 +453,7 @@ fn inside<'a>(lists: &[List<'a>], name: &str) -> Vec<List<'a>> {
 }
 
 /// Writes members, and what stands among them or inside of one. An object that is null, or not there, is there for what is inside of it.
-fn write_members(members: &Members, lists: &[List<'_>], object: &mut Object<'_>) {
+fn write_members(members: &Members<'_>, lists: &[List<'_>], object: &mut Object<'_>) {
     for (name, value) in &members.0 {
         let lists = inside(lists, name);
         if lists.is_empty() {
@@ -420,9 +498,13 @@ impl<'a> Object<'a> {
         if !std::mem::take(&mut self.is_first) {
             self.text.push(',');
         }
-        self.text
-            .push_str(&serde_json::Value::from(name).to_string());
-        self.text.push(':');
+        match name.contains(|c: char| c.is_control() || matches!(c, '"' | '\\')) {
+            false => self.text.extend(["\"", name, "\":"]),
+            true => {
+                let name = serde_json::Value::from(name).to_string();
+                self.text.extend([&name, ":"]);
+            }
+        }
     }
 
     /// All members of an object.
@@ -457,42 +539,37 @@ impl<'a> Object<'a> {
     }
 }
 
-/// The shape that these connections lead to.
-fn at<'a>(shape: &'a Shape, path: &[usize]) -> &'a Shape {
-    path.iter().fold(shape, |shape, nth| &shape.0[*nth].of)
-}
-
 /// The type of a global id: `gid://shopify/Order/17`.
-fn kind(id: &str) -> Option<&str> {
+fn kind_of(id: &str) -> Option<&str> {
     let (kind, _) = id.strip_prefix("gid://shopify/")?.split_once('/')?;
     Some(kind)
 }
 
 /// The members of an object, in their order, as they came.
 #[derive(Debug, Default)]
-struct Members(Vec<(String, Box<RawValue>)>);
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
-impl Members {
+impl Members<'_> {
     fn has(&self, wanted: &str) -> bool {
         self.0.iter().any(|(name, _)| name == wanted)
     }
 }
 
-impl<'de> Deserialize<'de> for Members {
+impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Ordered;
 
         impl<'de> Visitor<'de> for Ordered {
-            type Value = Members;
+            type Value = Members<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
                 let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
+                while let Some((Text(name), value)) = map.next_entry()? {
+                    members.extend(name.map(|name| (name, value)));
                 }
                 Ok(Members(members))
             }

@@ -55,7 +55,12 @@ impl Refused {
             Some(500..) => {
                 "Shopify fails to answer; see www.shopifystatus.com, and open the capture again later"
             }
-            _ => "it did not answer as it should",
+            Some(_) => {
+                "it answered as it does not to others; see www.shopifystatus.com, and tell whoever maintains this connector"
+            }
+            None => {
+                "it did not answer as it should; see that its name is right and that it can be reached from here, and open the capture again"
+            }
         };
         Self {
             source: Some(error.into()),

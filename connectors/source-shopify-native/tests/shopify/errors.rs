@@ -45,6 +45,7 @@ fn each_error_names_the_store_and_says_what_to_do() {
         (status(404), "its name is what its address begins with"),
         (status(423), "it is locked"),
         (status(430), "takes the requests for an attack"),
+        (status(418), "whoever maintains this connector"),
         (error("ACCESS_DENIED"), "grant the app the scope"),
         (error("SHOP_INACTIVE"), "reopen the store"),
         (error("undefinedField"), "whoever maintains this connector"),
@@ -55,7 +56,7 @@ fn each_error_names_the_store_and_says_what_to_do() {
         (error("BAD_REQUEST"), "whoever maintains this connector"),
         (error("SOMETHING_NEW"), "Shopify's documentation"),
         (error(""), "an error without a code"),
-        (Action::Garbage, "did not answer as it should"),
+        (Action::Garbage, "see that its name is right"),
     ] {
         let told = format!("{action:?}");
         let error = failure(action);

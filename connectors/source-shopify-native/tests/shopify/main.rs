@@ -6,6 +6,7 @@
 mod captured;
 mod errors;
 mod hazards;
+mod many;
 mod migrations;
 mod queries;
 mod recorded;

@@ -72,6 +72,24 @@ fn where_a_record_has_several_connections_the_types_of_their_nodes_are_told() {
 }
 
 #[test]
+fn a_record_is_held_up_to_a_bound() {
+    let root = json!({ "id": "gid://shopify/Customer/1" }).to_string();
+    let value = "x".repeat(30 << 20);
+    let child = format!(
+        r#"{{"id":"gid://shopify/Metafield/1","value":"{value}","__parentId":"gid://shopify/Customer/1"}}"#
+    );
+    let mut rows = vec![root];
+    rows.resize(6, child);
+    let (documents, error) = assembled("customer_metafields", &rows);
+    assert!(documents.is_empty());
+    let told = error.unwrap().to_string();
+    assert!(
+        told.contains("line 6") && told.contains("128 MiB"),
+        "{told}"
+    );
+}
+
+#[test]
 fn grandchildren_are_attached_by_what_they_say_they_belong_to_not_by_what_came_last() {
     let order = |id: u64| json!({ "id": format!("gid://shopify/FulfillmentOrder/{id}"), "__parentId": "gid://shopify/Order/1" });
     let line = |id: u64, of: u64| json!({ "id": format!("gid://shopify/FulfillmentOrderLineItem/{id}"), "__parentId": format!("gid://shopify/FulfillmentOrder/{of}") });

@@ -73,7 +73,15 @@ pub(crate) fn capture(
     config: Value,
     streams: &[&str],
 ) -> Capture<SourceShopify> {
-    let mut capture = Capture::new(SourceShopify::new(place(simulator))).config(config);
+    let capture = Capture::new(SourceShopify::new(place(simulator))).config(config);
+    capture_of(capture, streams)
+}
+
+/// A capture with these streams.
+pub(crate) fn capture_of(
+    mut capture: Capture<SourceShopify>,
+    streams: &[&str],
+) -> Capture<SourceShopify> {
     for name in streams {
         let is_snapshot = ["staff_members", "markets"].contains(name);
         let key = [
