@@ -7,6 +7,7 @@
 
 pub mod document;
 pub mod pages;
+pub mod rows;
 pub mod usage;
 
 /// Documents from one checkpoint to the next.

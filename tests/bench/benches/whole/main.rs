@@ -5,6 +5,7 @@
 //! cargo bench -p staunch-bench -- emit start         some of it: emit, rest, idle, fair, start, land, migrate, webhook
 //! cargo bench -p staunch-bench -- spool              only when it is named: it takes 5 GiB of the temporary folder
 //! cargo bench -p staunch-bench -- outreach           only when it is named: it takes minutes, and 2 GiB of memory
+//! cargo bench -p staunch-bench -- shopify           only when it is named: it takes 5 GiB of the temporary folder
 //! cargo bench -p staunch-bench -- --rounds 3 land    fewer rounds than five
 //! ```
 //!
@@ -23,6 +24,7 @@ mod outreach;
 mod program;
 mod rest;
 mod server;
+mod shopify;
 mod spool;
 mod start;
 mod table;
@@ -60,10 +62,10 @@ fn run() -> Result<(), Error> {
                     .parse()?
             }
             "emit" | "rest" | "idle" | "fair" | "spool" | "start" | "land" | "migrate"
-            | "webhook" | "outreach" => wanted.push(argument),
+            | "webhook" | "outreach" | "shopify" => wanted.push(argument),
             _ => {
                 return Err(format!(
-                    "there is no bench `{argument}`; name any of emit, rest, idle, fair, spool, start, land, migrate, webhook, outreach"
+                    "there is no bench `{argument}`; name any of emit, rest, idle, fair, spool, start, land, migrate, webhook, outreach, shopify"
                 )
                 .into());
             }
@@ -93,6 +95,9 @@ fn run() -> Result<(), Error> {
     }
     if wanted.iter().any(|wanted| wanted == "outreach") {
         outreach::run(rounds)?;
+    }
+    if wanted.iter().any(|wanted| wanted == "shopify") {
+        shopify::run(rounds)?;
     }
     if is_wanted("land") {
         land::run(rounds)?;

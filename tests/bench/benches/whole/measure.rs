@@ -16,6 +16,7 @@ const CHUNK_BYTES: usize = 256 << 10;
 pub(crate) const FLOOR: &str = env!("CARGO_BIN_EXE_bench-floor");
 pub(crate) const CONNECTOR: &str = env!("CARGO_BIN_EXE_bench-connector");
 pub(crate) const OUTREACH: &str = env!("CARGO_BIN_EXE_bench-outreach");
+pub(crate) const SHOPIFY: &str = env!("CARGO_BIN_EXE_bench-shopify");
 pub(crate) const MIGRATE: &str = env!("CARGO_BIN_EXE_bench-migrate");
 pub(crate) const STAUNCH: &str = env!("CARGO_BIN_EXE_bench-staunch");
 

@@ -7,16 +7,26 @@ use staunch_protocol::Codec;
 /// `Spec`, with which every conversation begins.
 pub(crate) const SPEC: &[u8] = b"{\"spec\":{\"connectorType\":\"LOCAL\",\"config\":{}}}\n";
 
-/// `Open` of a capture of these resources.
+/// `Open` of a capture of these resources, each with a collection that is keyed on `/id`.
 pub(crate) fn open(config: &Value, resources: &[String], state: &Value) -> Vec<u8> {
-    let binding = |name: &String| {
+    let bound = resources.iter().map(|name| (&**name, &["/id"][..]));
+    open_keyed(config, bound, state)
+}
+
+/// As [`open`], each with its key.
+pub(crate) fn open_keyed<'a>(
+    config: &Value,
+    resources: impl Iterator<Item = (&'a str, &'a [&'a str])>,
+    state: &Value,
+) -> Vec<u8> {
+    let binding = |(name, key): (&str, &[&str])| {
         json!({
             "resourceConfig": { "name": name, "interval": "PT60S" },
             "resourcePath": [name],
             "collection": {
                 "name": format!("bench/{name}"),
                 "writeSchema": document::schema(),
-                "key": ["/id"],
+                "key": key,
                 "projections": [
                     { "ptr": "/id", "field": "id", "isPrimaryKey": true, "inference": { "types": ["integer"], "exists": "MUST" } },
                     { "ptr": "", "field": "flow_document", "inference": { "types": ["object"], "exists": "MUST" } },
@@ -30,7 +40,7 @@ pub(crate) fn open(config: &Value, resources: &[String], state: &Value) -> Vec<u
             "name": "bench/capture",
             "connectorType": "LOCAL",
             "config": config,
-            "bindings": resources.iter().map(binding).collect::<Vec<_>>(),
+            "bindings": resources.map(binding).collect::<Vec<_>>(),
             "intervalSeconds": 300,
         },
         "version": "v1",
