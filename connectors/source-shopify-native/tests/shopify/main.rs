@@ -6,11 +6,13 @@
 mod captured;
 mod errors;
 mod hazards;
+mod left_behind;
 mod many;
 mod migrations;
 mod queries;
 mod recorded;
 mod rows;
+mod stub;
 mod support;
 #[path = "../truth/mod.rs"]
 mod truth;
