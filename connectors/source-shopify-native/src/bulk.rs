@@ -3,11 +3,12 @@
 //! A store has five of an app at work at a time. Those that an earlier process of this capture left behind are canceled before the first
 //! one is begun; until they have ended they take their places.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::api::{Refused, Store};
@@ -38,6 +39,8 @@ pub(crate) struct Jobs {
     places: Arc<Semaphore>,
     /// Whether those are canceled that were left behind.
     is_open: OnceCell<()>,
+    /// Waits for the ends of those. None outlives the capture.
+    ending: Mutex<JoinSet<()>>,
 }
 
 /// What a job results in.
@@ -132,6 +135,7 @@ impl Jobs {
             store,
             places: Arc::new(Semaphore::new(PLACES)),
             is_open: OnceCell::new(),
+            ending: Mutex::default(),
         }
     }
 
@@ -261,7 +265,8 @@ impl Jobs {
                 }
             }
             if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-                tokio::spawn(ending(self.store.clone(), job.id, place));
+                let mut all = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+                all.spawn(ending(self.store.clone(), job.id, place));
             }
         }
         drop(self.places.acquire().await);

@@ -16,9 +16,6 @@ pub(crate) const BEGIN: &str = "2025-06-15T12:00:00Z";
 
 const HOUR: u64 = 3600;
 
-/// Keeps the numbers of one seed from being those of the next, one later.
-const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-
 /// What a fault may be: those after which a capture goes on, and those that end it.
 const FAULTS: [&str; 10] = [
     r#"{"action": {"bad_gateway": {}}, "times": 3}"#,
@@ -54,15 +51,19 @@ pub(crate) struct Story {
 impl Story {
     /// Tells a story, and says how it fails.
     pub(crate) fn tell(seed: u64, is_told: bool) -> Result<(), String> {
+        Self::drawn(seed, Random::of(seed, "story"), is_told)
+    }
+
+    /// The same, of numbers that are drawn in another way.
+    pub(crate) fn drawn(seed: u64, random: Random, is_told: bool) -> Result<(), String> {
         simulate(BEGIN.parse().unwrap(), async {
-            let mut story = Story::begin(seed, is_told).await;
+            let mut story = Story::begin(seed, random, is_told).await;
             story.middle().await?;
             story.end().await
         })
     }
 
-    async fn begin(seed: u64, is_told: bool) -> Self {
-        let mut random = Random::new(seed.wrapping_mul(SPREAD));
+    async fn begin(seed: u64, mut random: Random, is_told: bool) -> Self {
         // The first release misses what comes to be seen late; that is why there is a second one.
         let is_first_release = random.chance(50);
         let is_shuffled = random.chance(15);

@@ -1,6 +1,6 @@
 //! What happens to stores, and to a capture of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -23,9 +23,6 @@ const BEGIN: &str = "2026-01-15T12:00:00Z";
 const START: &str = "2025-11-01T00:00:00Z";
 
 const HOUR: u64 = 3600;
-
-/// Keeps the numbers of one seed from being those of the next, one later.
-const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Stores that there are, of which a capture has some.
 const STORES: [&str; 3] = ["alpha", "beta", "gamma"];
@@ -100,7 +97,7 @@ impl Story {
     }
 
     async fn begin(seed: u64, is_told: bool) -> Self {
-        let mut random = Random::new(seed.wrapping_mul(SPREAD));
+        let mut random = Random::of(seed, "story");
         let snapshots = [SnapshotAt::Start, SnapshotAt::Row, SnapshotAt::End];
         let mut scenario = Scenario {
             seed,
@@ -179,13 +176,7 @@ impl Story {
         self.simulator.unspoil();
         self.simulator.foreign_jobs(STORES[0], 0);
         for store in STORES {
-            let scopes = Some(every_scope());
-            let change = StoreChange {
-                store: store.to_owned(),
-                scopes,
-                ..StoreChange::default()
-            };
-            self.simulator.change(change).unwrap();
+            self.grant(store, every_scope());
         }
         self.has_fault = false;
         self.session(Some(5 * HOUR)).await?;
@@ -409,6 +400,7 @@ impl Story {
             let store = *self.random.one_of(&missing);
             self.stores.push(store);
             self.say(|| format!("added {store}"));
+            self.let_everything_be_read();
         }
     }
 
@@ -417,7 +409,24 @@ impl Story {
             let at = self.random.below(self.stores.len() as u64) as usize;
             let store = self.stores.remove(at);
             self.say(|| format!("removed {store}"));
+            self.let_everything_be_read();
         }
+    }
+
+    /// One store grants everything: a stream that none lets be read is not there, which ends a capture that has it.
+    fn let_everything_be_read(&self) {
+        if let Some(last) = self.stores.last() {
+            self.grant(last, every_scope());
+        }
+    }
+
+    fn grant(&self, store: &str, scopes: BTreeSet<String>) {
+        let change = StoreChange {
+            store: store.to_owned(),
+            scopes: Some(scopes),
+            ..StoreChange::default()
+        };
+        self.simulator.change(change).unwrap();
     }
 
     /// Whether the state is of one store: then nobody could tell of which, were there several.
@@ -427,24 +436,19 @@ impl Story {
         states.any(|(_, state)| state["inc"].get("cursor").is_some())
     }
 
-    /// A store grants less than it did, or everything again. One of several: no stream is gone altogether.
+    /// A store grants less than it did, or everything again. It is never the last one.
     fn change_scopes(&mut self) {
         if self.stores.len() < 2 {
             return;
         }
-        let store = self.stores[0].to_owned();
+        let store = self.stores[0];
         let mut scopes = every_scope();
         if self.random.chance(60) {
             scopes.remove("read_products");
             scopes.remove("read_customers");
         }
         self.say(|| format!("{store} grants {} scopes", scopes.len()));
-        let change = StoreChange {
-            store,
-            scopes: Some(scopes),
-            ..StoreChange::default()
-        };
-        self.simulator.change(change).unwrap();
+        self.grant(store, scopes);
     }
 
     fn config(&self) -> Value {
@@ -475,7 +479,7 @@ fn is_a_reason(error: &CaptureFailure) -> bool {
     problem.contains("store `")
 }
 
-fn every_scope() -> std::collections::BTreeSet<String> {
+fn every_scope() -> BTreeSet<String> {
     let scopes = STREAMS.iter().flat_map(|stream| stream.scopes);
     let others = ["read_publications", "read_users"];
     scopes
