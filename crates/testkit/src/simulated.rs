@@ -133,9 +133,15 @@ impl<C: Connector> Run<'_, C> {
     /// # Errors
     /// [`CaptureFailure`], if it failed.
     pub async fn stop(mut self) -> Result<Seen, CaptureFailure> {
-        self.requests = None;
+        self.close_input();
         while self.commit().await? {}
         Ok(self.committing.seen)
+    }
+
+    /// Ends its input, and waits for nothing: what runs may still [commit](Self::commit). For whoever wants to know what was committed even if it fails
+    /// at its end.
+    pub fn close_input(&mut self) {
+        self.requests = None;
     }
 
     /// Kills it, as a signal kills a process. Answers with what was committed.

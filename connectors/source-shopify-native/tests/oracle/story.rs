@@ -214,14 +214,18 @@ impl Story {
             }
             None => self.go_on(&mut run).await,
         };
-        let seen = match ended.is_ok() && self.random.chance(50) {
-            true => match run.stop().await {
-                Ok(seen) => seen,
-                Err(error) if self.has_fault && is_a_reason(&error) => Default::default(),
-                Err(error) => return Err(format!("at its end: {error}")),
-            },
-            false => run.kill(),
-        };
+        if ended.is_ok() && self.random.chance(50) {
+            run.close_input();
+            loop {
+                match run.commit().await {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) if self.has_fault && is_a_reason(&error) => break,
+                    Err(error) => return Err(format!("at its end: {error}")),
+                }
+            }
+        }
+        let seen = run.kill(); // What was committed before it failed stays so.
         for (stream, documents) in &mut self.captured {
             documents.extend_from_slice(seen.documents(stream));
         }
