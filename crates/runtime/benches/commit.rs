@@ -148,7 +148,8 @@ impl Committed {
             checkpoints: 1,
             connector: "bench@0",
             at: "2026-11-22T13:04:05Z",
-            migration: None,
+            update: None,
+            cause: None,
         })?;
         Ok(())
     }

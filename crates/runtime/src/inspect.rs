@@ -22,7 +22,7 @@ use crate::error::{ConnectorError, RunError};
 use crate::process::{Connector, ConnectorCommand, LogSink};
 use crate::project::Project;
 use crate::run::parse_state;
-use crate::store::{CaptureRow, Store, StoreError};
+use crate::store::{CaptureRow, Store, StoreError, StoreReader};
 
 /// Levels of nesting of an endpoint config that is read by itself.
 const CONFIG_DEPTH: usize = 64;
@@ -132,8 +132,19 @@ pub fn check(
 /// # Errors
 /// When the store cannot be read.
 pub fn state(project: &Project, capture: &Capture) -> Result<Option<CaptureRow>, RunError> {
+    match store(project)? {
+        Some(store) => Ok(store.load(&capture.name)?),
+        None => Ok(None),
+    }
+}
+
+/// What was committed by the captures of a project; none if nothing ever was.
+///
+/// # Errors
+/// When there is a store that cannot be read.
+pub fn store(project: &Project) -> Result<Option<StoreReader>, RunError> {
     match Store::open_readonly(&project.state_dir) {
-        Ok(store) => Ok(store.load(&capture.name)?),
+        Ok(store) => Ok(Some(store)),
         Err(StoreError::NotFound { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }

@@ -7,6 +7,7 @@ use staunch_protocol::Codec;
 use crate::catalog::{Capture, Catalog, Endpoint, Settings};
 use crate::error::{ConnectorError, RunError};
 use crate::process::ConnectorCommand;
+use crate::store::{Store, StoreError};
 
 /// The folder of a project's state, beside its catalog.
 const STATE_DIR: &str = ".staunch";
@@ -115,6 +116,16 @@ impl Project {
             )
             .into()),
         }
+    }
+
+    /// The state store, open for writing.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub(crate) fn store(&self) -> Result<Store, StoreError> {
+        let mut store = Store::open(&self.state_dir)?;
+        store.retain(self.settings.retention);
+        Ok(store)
     }
 
     /// How another connector is started in place of the capture's own: in the folder in which the command was typed.

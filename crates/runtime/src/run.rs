@@ -74,7 +74,7 @@ impl<'a> Run<'a> {
         log: LogSink,
     ) -> Result<Self, RunError> {
         let command = project.command_with(capture, to)?;
-        let mut store = Store::open(&project.state_dir)?;
+        let mut store = project.store()?;
         let stored = store.load(&capture.name)?;
         let mut files = OutputFiles::open(&project.out_dir, &store.files(&capture.name)?)?;
         for recovered in files.recovered() {
@@ -266,7 +266,8 @@ impl<'a> Run<'a> {
                 checkpoints: 0,
                 connector: &self.version,
                 at: &Timestamp::now().to_string(),
-                migration: None,
+                update: Some(&update),
+                cause: None,
             })?;
         }
         let problem =

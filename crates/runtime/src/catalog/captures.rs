@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use super::{
     Binding, Capture, Config, Endpoint, Warning,
     error::{CatalogError, Hint, Location, Problems},
-    inline, names,
+    inline,
     source::{Files, Source, Spot},
 };
 
@@ -66,7 +66,7 @@ pub(super) fn read(name: &str, spot: &Spot<'_>, context: &mut Context<'_>) -> Op
         read_shards(name, &shards, context);
     }
     let interval = match interval {
-        Some(spot) => read_interval(&spot, context.problems),
+        Some(spot) => spot.duration(context.problems),
         None => Some(DEFAULT_INTERVAL),
     };
     let bindings = bindings.map_or_else(|| Some(Vec::new()), |spot| read_bindings(&spot, context));
@@ -127,24 +127,6 @@ fn read_shards(name: &str, spot: &Spot<'_>, context: &mut Context<'_>) {
             location: Some(disable.location()),
         });
     }
-}
-
-fn read_interval(spot: &Spot<'_>, problems: &mut Problems) -> Option<Duration> {
-    let super::node::Kind::String(text) = &spot.node.kind else {
-        problems.push(spot.unexpected("a duration", Hint::new("write it as `5m` or `1h 30m`")));
-        return None;
-    };
-    let interval =
-        names::duration(text).filter(|interval| u32::try_from(interval.as_secs()).is_ok());
-    if interval.is_none() {
-        problems.push(CatalogError::Unexpected {
-            at: spot.at(),
-            expected: "a duration",
-            found: format!("`{text}`"),
-            hint: Hint::new("write it as `5m` or `1h 30m`"),
-        });
-    }
-    interval
 }
 
 fn read_endpoint(spot: &Spot<'_>, context: &mut Context<'_>) -> Option<Endpoint> {

@@ -13,6 +13,7 @@ use super::{
     node::Kind,
     source::{Files, Spot},
 };
+use crate::store::Retention;
 
 /// What `staunch.yaml` says; all of it is optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Settings {
     /// Per capture (full name), the command that runs instead of the one in the catalog. A program with a slash
     /// is an absolute path.
     pub connectors: BTreeMap<String, Vec<String>>,
+    /// How much is kept of what is done to states.
+    pub retention: Retention,
 }
 
 impl Settings {
@@ -105,7 +108,9 @@ impl Settings {
         };
         let store = members.take("store");
         let path = members.take("path");
-        members.refuse(&["snapshots", "dsn"], problems);
+        let changes = members.take("changes");
+        let snapshots = members.take_filled("snapshots");
+        members.refuse(&["dsn"], problems);
         members.finish(problems);
         if let Some(store) = store
             && let Some(name) = store.string(problems)
@@ -114,6 +119,27 @@ impl Settings {
             unsupported(&store, &format!("store: {name}"), problems);
         }
         self.store_path = path.and_then(|spot| read_path(&spot, problems));
+        if let Some(changes) = changes.and_then(|spot| spot.counter(problems)) {
+            self.retention.changes = changes as usize;
+        }
+        if let Some(snapshots) = snapshots {
+            self.snapshots(&snapshots, problems);
+        }
+    }
+
+    fn snapshots(&mut self, spot: &Spot<'_>, problems: &mut Problems) {
+        let Some(mut members) = spot.members(problems) else {
+            return;
+        };
+        let keep = members.take("keep");
+        let max_age = members.take("max_age");
+        members.finish(problems);
+        if let Some(keep) = keep.and_then(|spot| spot.counter(problems)) {
+            self.retention.snapshots = keep as usize;
+        }
+        if let Some(max_age) = max_age.and_then(|spot| spot.duration(problems)) {
+            self.retention.max_age = max_age;
+        }
     }
 
     fn sinks(&mut self, spot: &Spot<'_>, problems: &mut Problems) {

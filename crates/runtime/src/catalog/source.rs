@@ -4,12 +4,14 @@ use std::{
     fs::File,
     io::{self, Read as _},
     path::{Component, Path, PathBuf},
+    time::Duration,
 };
 
 use serde_saphyr::Location as Mark;
 
 use super::{
     error::{CatalogError, Hint, Location, Problems},
+    names,
     node::{self, FaultKind, Kind, MAX_FILE_BYTES, Member, Node},
 };
 
@@ -259,6 +261,24 @@ impl<'a> Spot<'a> {
             problems.push(self.unexpected("a whole number from 0 to 4294967295", Hint::none()));
         }
         value
+    }
+
+    pub(super) fn duration(&self, problems: &mut Problems) -> Option<Duration> {
+        let hint = || Hint::new("write it as `5m` or `1h 30m`");
+        let Kind::String(text) = &self.node.kind else {
+            problems.push(self.unexpected("a duration", hint()));
+            return None;
+        };
+        let duration = names::duration(text).filter(|span| u32::try_from(span.as_secs()).is_ok());
+        if duration.is_none() {
+            problems.push(CatalogError::Unexpected {
+                at: self.at(),
+                expected: "a duration",
+                found: format!("`{text}`"),
+                hint: hint(),
+            });
+        }
+        duration
     }
 
     pub(super) fn list(&self, problems: &mut Problems) -> Option<Vec<Spot<'a>>> {

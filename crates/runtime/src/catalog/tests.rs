@@ -597,7 +597,7 @@ fn a_capture_is_found_by_name_or_by_unique_suffix() {
 fn settings_are_read_relative_to_their_file() {
     let dir = folder(&[(
         "staunch.yaml",
-        "version: 1\nstate: { store: sqlite, path: .staunch/state.db }\nsinks:\n  default: { type: jsonl, dir: ./out }\ncaptures:\n  acme/shop: { connector: [./target/debug/source-shop, --x] }\n",
+        "version: 1\nstate: { store: sqlite, path: .staunch/state.db, changes: 20, snapshots: { keep: 5, max_age: 7d } }\nsinks:\n  default: { type: jsonl, dir: ./out }\ncaptures:\n  acme/shop: { connector: [./target/debug/source-shop, --x] }\n",
     )]);
     let settings = Settings::load(&dir.path().join("staunch.yaml")).unwrap();
     assert_eq!(
@@ -605,6 +605,12 @@ fn settings_are_read_relative_to_their_file() {
         Some(dir.path().join(".staunch/state.db"))
     );
     assert_eq!(settings.out_dir, Some(dir.path().join("out")));
+    let retention = settings.retention;
+    assert_eq!((retention.changes, retention.snapshots), (20, 5));
+    assert_eq!(
+        retention.max_age,
+        std::time::Duration::from_secs(7 * 86_400)
+    );
     let program = dir.path().join("target/debug/source-shop");
     assert_eq!(
         settings.connectors["acme/shop"],
@@ -634,7 +640,8 @@ fn settings_that_do_not_exist_yet_are_refused() {
         "version: 2\n",
         "version: 1\nstat: {}\n",
         "version: 1\nserve: { listen: x }\ntelemetry: {}\nprofiles: {}\n",
-        "version: 1\nstate: { store: postgres, dsn: x, snapshots: {} }\n",
+        "version: 1\nstate: { store: postgres, dsn: x, snapshots: { kep: 5 } }\n",
+        "version: 1\nstate: { changes: many, snapshots: { keep: -1, max_age: 30 } }\n",
         "version: 1\nstate: { path: '${env:X}' }\n",
         "version: 1\nsinks:\n  default: { type: duckdb, path: x }\n  acme/orders: { type: jsonl, dir: x }\n",
         "version: 1\nsinks:\n  default: { type: jsonl, dir: x, rotate: 1MiB }\n",

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, ExitStatus};
 
 use super::*;
-use crate::store::{Commit, Migration, Store};
+use crate::store::{Cause, Commit, Store};
 
 const CAPTURE: &str = "acmeCo/git";
 const TRANSACTIONS: u64 = 5;
@@ -53,16 +53,10 @@ fn capture(folder: &Path) {
         }
         let mark = files.mark().unwrap();
         mark.sync().unwrap();
-        let (before, state) = (
-            format!(r#"{{"at":{}}}"#, at - 1),
-            format!(r#"{{"at":{at}}}"#),
-        );
-        let migration = Migration {
+        let state = format!(r#"{{"at":{at}}}"#);
+        let cause = Cause {
             kind: "migration",
-            names: "[]",
-            update: &state,
-            before: &before,
-            consents: "[]",
+            ..Cause::default()
         };
         let documents = mark.lengths().len() as u64 * 3;
         revision = store
@@ -75,7 +69,8 @@ fn capture(folder: &Path) {
                 checkpoints: 1,
                 connector: "test",
                 at: "2026-11-22T13:00:00Z",
-                migration: (at == 3).then_some(migration),
+                update: None,
+                cause: (at == 3).then_some(cause),
             })
             .unwrap();
     }

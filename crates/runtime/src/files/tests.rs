@@ -340,7 +340,8 @@ fn one_thread_appends_a_transaction_while_another_commits_the_one_before() {
                     checkpoints: 1,
                     connector: "test",
                     at: "2026-11-22T13:00:00Z",
-                    migration: None,
+                    update: None,
+                    cause: None,
                 })
                 .unwrap();
         }
@@ -436,7 +437,8 @@ fn a_run_that_filled_the_disk_goes_on_from_its_last_commit_when_there_is_room() 
             checkpoints: 1,
             connector: "test",
             at: "2026-11-22T13:00:00Z",
-            migration: None,
+            update: None,
+            cause: None,
         };
         store.commit(&commit).map_err(|error| error.code())
     };

@@ -34,7 +34,7 @@ use crate::events::{Event, Observer};
 use crate::files::{FileId, OutputFiles};
 use crate::process::{ConnectorCommand, Input, Killer, LogSink};
 use crate::schema::{Validator, Violation};
-use crate::store::{Commit, Migration, Store};
+use crate::store::{Cause, Commit, Store};
 use journal::{Known, Mailbox};
 use transaction::{MigrationEntry, Queue, Transaction};
 
@@ -417,7 +417,6 @@ impl Reader<'_> {
                 record.map(|record| MigrationEntry {
                     steps: serde_json::to_string(&record.migrations).expect("steps are JSON"),
                     consents: serde_json::to_string(&record.consents).expect("words are JSON"),
-                    update: text.to_owned(),
                 })
             }
             _ => None,
@@ -497,7 +496,6 @@ impl Committer<'_> {
 
     fn commit(&mut self, transaction: Transaction) -> Result<(), RunError> {
         transaction.mark.sync()?;
-        let before = transaction.migration.as_ref().map(|_| self.state.to_json());
         let text = (!transaction.update.is_empty()).then(|| {
             let state = std::mem::replace(&mut self.state, Node::Null);
             self.state = transaction.update.apply(state);
@@ -514,18 +512,12 @@ impl Committer<'_> {
                 limit: self.state_limit,
             });
         }
-        let migration =
-            transaction
-                .migration
-                .as_ref()
-                .zip(before.as_ref())
-                .map(|(migration, before)| Migration {
-                    kind: "migration",
-                    names: &migration.steps,
-                    update: &migration.update,
-                    before,
-                    consents: &migration.consents,
-                });
+        let cause = transaction.migration.as_ref().map(|migration| Cause {
+            kind: "migration",
+            migrations: &migration.steps,
+            consents: &migration.consents,
+            ..Cause::default()
+        });
         let at = Timestamp::now().to_string();
         self.revision = self.store.commit(&Commit {
             capture: self.capture,
@@ -536,7 +528,8 @@ impl Committer<'_> {
             checkpoints: transaction.checkpoints,
             connector: self.version,
             at: &at,
-            migration,
+            update: Some(&transaction.update),
+            cause,
         })?;
         self.totals.documents += transaction.documents;
         self.totals.checkpoints += transaction.checkpoints;

@@ -39,7 +39,8 @@ fn session(folder: &Path, says: &str) -> (Result<SessionEnd, RunError>, Vec<Reco
             checkpoints: 1,
             connector: "sh",
             at: "2026-01-01T00:00:00Z",
-            migration: None,
+            update: None,
+            cause: None,
         };
         store.commit(&first).unwrap();
     }

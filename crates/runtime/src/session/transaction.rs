@@ -31,18 +31,17 @@ pub(crate) struct MigrationEntry {
     pub(crate) steps: String,
     /// What a person consented to, as the connector tells it: JSON, `["backfill:orders"]`.
     pub(crate) consents: String,
-    /// The update: JSON.
-    pub(crate) update: String,
 }
 
 impl Transaction {
+    /// Neither is a migration.
     fn then(self, next: Transaction) -> Transaction {
         Transaction {
             update: self.update.then(next.update),
             mark: self.mark.then(next.mark),
             documents: self.documents + next.documents,
             checkpoints: self.checkpoints + next.checkpoints,
-            migration: self.migration.or(next.migration),
+            migration: None,
             is_progress: self.is_progress || next.is_progress,
         }
     }
@@ -67,13 +66,16 @@ struct QueueState {
 
 impl Queue {
     /// Adds a sequence. False if nothing can be committed any more.
+    ///
+    /// A migration is committed by itself, so that what is recorded of it is all that was done then.
     pub(crate) fn add(&self, sequence: Transaction) -> bool {
+        let is_alone =
+            |waiting: &Transaction| waiting.migration.is_some() || sequence.migration.is_some();
         let is_full = |state: &mut QueueState| {
             !state.has_failed
-                && state
-                    .waiting
-                    .as_ref()
-                    .is_some_and(|waiting| waiting.checkpoints >= WAITING_CHECKPOINTS)
+                && state.waiting.as_ref().is_some_and(|waiting| {
+                    is_alone(waiting) || waiting.checkpoints >= WAITING_CHECKPOINTS
+                })
         };
         let state = self.changed.wait_while(self.lock(), is_full);
         let mut state = state.unwrap_or_else(PoisonError::into_inner);

@@ -1,9 +1,10 @@
 //! The one transaction that makes documents and state durable together.
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use staunch_state::StateUpdate;
 
 use super::read::unsigned;
-use super::{Store, StoreError};
+use super::{Store, StoreError, history};
 use crate::crash::point;
 
 /// How far a file is written, or committed.
@@ -36,23 +37,37 @@ pub struct Commit<'a> {
     pub connector: &'a str,
     /// Now, by the caller's clock, RFC 3339.
     pub at: &'a str,
-    /// What to journal, where the state was changed by more than a checkpoint.
-    pub migration: Option<Migration<'a>>,
+    /// What makes the new state of the one before; where it is not told, the whole new state is recorded.
+    pub update: Option<&'a StateUpdate>,
+    /// Why the state changes, where that is not a checkpoint.
+    pub cause: Option<Cause<'a>>,
 }
 
-/// The journal's part of a commit. All members but `kind` are JSON text, kept as they come.
+/// Why a state was changed, and by whom.
 #[derive(Debug, Clone, Copy)]
-pub struct Migration<'a> {
-    /// `migration`, `rollback`, or another word for what happened.
+pub struct Cause<'a> {
+    /// `migration`, or what a person did.
     pub kind: &'a str,
-    /// Which migrations, by name and checksum.
-    pub names: &'a str,
-    /// The update that was applied.
-    pub update: &'a str,
-    /// The state before it.
-    pub before: &'a str,
-    /// What was consented to.
+    /// Which migrations, by name and checksum: JSON text.
+    pub migrations: &'a str,
+    /// What was consented to: JSON text.
     pub consents: &'a str,
+    /// The person; empty for what a connector did.
+    pub author: &'a str,
+    /// Why, in their words.
+    pub reason: &'a str,
+}
+
+impl Default for Cause<'_> {
+    fn default() -> Self {
+        Self {
+            kind: "",
+            migrations: "[]",
+            consents: "[]",
+            author: "",
+            reason: "",
+        }
+    }
 }
 
 impl Store {
@@ -66,10 +81,13 @@ impl Store {
     /// [`StoreError::FileShrinks`] when a file is not this capture's or would lose committed documents.
     pub fn commit(&mut self, commit: &Commit<'_>) -> Result<u64, StoreError> {
         let capture = || commit.capture.to_owned();
-        if commit.migration.is_some() && commit.state.is_none() {
-            return Err(StoreError::MigrationWithoutState { capture: capture() });
+        if commit.cause.is_some() && commit.state.is_none() {
+            return Err(StoreError::CauseWithoutState { capture: capture() });
         }
-        self.transact("committing", |transaction| {
+        // Whatever becomes of this one: until it is there, the next one looks for itself.
+        let is_known = self.recorded.remove(commit.capture);
+        let retention = self.retention;
+        let revision = self.transact("committing", |transaction| {
             let revision = match advance(transaction, commit)? {
                 Some(revision) => revision,
                 None => {
@@ -83,6 +101,11 @@ impl Store {
             };
             point("store.commit.after_progress");
             if let Some(state) = commit.state {
+                history::record(transaction, commit, state, revision, is_known, &retention)?;
+                point(match commit.cause {
+                    Some(_) => "store.commit.after_journal",
+                    None => "store.commit.after_history",
+                });
                 write_state(transaction, commit.capture, state)?;
                 point("store.commit.after_state");
             }
@@ -92,12 +115,12 @@ impl Store {
                 }
                 point("store.commit.after_file");
             }
-            if let Some(migration) = &commit.migration {
-                write_journal(transaction, commit, migration, revision)?;
-                point("store.commit.after_journal");
-            }
             Ok(Ok(revision))
-        })
+        })?;
+        if is_known || commit.state.is_some() {
+            self.recorded.insert(commit.capture.to_owned());
+        }
+        Ok(revision)
     }
 
     /// Makes `path` this capture's file, for good. Claiming a file again is allowed.
@@ -274,32 +297,6 @@ fn advance_file(
     }))
 }
 
-fn write_journal(
-    transaction: &Connection,
-    commit: &Commit<'_>,
-    migration: &Migration<'_>,
-    revision: u64,
-) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached(
-            "INSERT INTO journal \
-             (capture, revision, at, kind, connector, migrations, state_update, state_before, consents) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        )?
-        .execute(params![
-            commit.capture,
-            signed(revision)?,
-            commit.at,
-            migration.kind,
-            commit.connector,
-            migration.names,
-            migration.update,
-            migration.before,
-            migration.consents
-        ])?;
-    Ok(())
-}
-
-fn signed(value: u64) -> rusqlite::Result<i64> {
+pub(super) fn signed(value: u64) -> rusqlite::Result<i64> {
     i64::try_from(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }

@@ -116,11 +116,24 @@ pub enum StoreError {
         /// What the commit said.
         found: u64,
     },
-    /// A migration was to be journaled without the state that it made.
-    #[error("a migration of capture `{capture}` came without its state; commit both together")]
-    MigrationWithoutState {
+    /// A change was to be recorded without the state that it made.
+    #[error("a change of capture `{capture}` came without its state; commit both together")]
+    CauseWithoutState {
         /// The capture.
         capture: String,
+    },
+    /// What is kept of a history does not hold together.
+    #[error(
+        "the history of `{capture}` is damaged at revision {revision}: {detail}; the state of now is not touched by that: export it, \
+         then look for a backup of the store"
+    )]
+    HistoryBroken {
+        /// The capture.
+        capture: String,
+        /// The revision that a change made.
+        revision: u64,
+        /// What is wrong with it.
+        detail: String,
     },
     /// The disk is full.
     #[error("no space left for `{}`; nothing was lost: make room and run again", path.display())]
@@ -164,7 +177,8 @@ impl StoreError {
             StoreError::FileClaimed { .. } => "store.file_claimed",
             StoreError::FileUnclaimed { .. } => "store.file_unclaimed",
             StoreError::FileShrinks { .. } => "store.file_shrinks",
-            StoreError::MigrationWithoutState { .. } => "store.migration_without_state",
+            StoreError::CauseWithoutState { .. } => "store.cause_without_state",
+            StoreError::HistoryBroken { .. } => "store.history_broken",
             StoreError::Full { .. } => "store.full",
             StoreError::Io { .. } => "store.io",
             StoreError::Sqlite { .. } => "store.sqlite",

@@ -1,7 +1,7 @@
 //! The state store: what every capture has committed, in one SQLite database.
 //!
 //! ```text
-//! <dir>/state.db   captures (view), progress, states, applied_specs, files, journal, history (view)
+//! <dir>/state.db   captures (view), progress, states, applied_specs, files, changes, history (view), journal (view)
 //! <dir>/lock       held by the one process that writes; holds its process id
 //! ```
 //!
@@ -12,16 +12,22 @@
 
 mod commit;
 mod error;
+mod history;
 mod lease;
 mod open;
 mod read;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-pub use commit::{Commit, FileLength, Migration};
+use jiff::Timestamp;
+
+pub use commit::{Cause, Commit, FileLength};
 pub use error::StoreError;
+pub use history::ChangeRow;
 pub use read::{CaptureRow, FileRow, JournalRow, StoreReader};
 
 use lease::Lease;
@@ -31,7 +37,41 @@ use lease::Lease;
 pub struct Store {
     // Before the lease, because fields are dropped in this order: the database is closed under the lock.
     reader: StoreReader,
+    /// The captures whose last change was recorded by this process: what is stored is what that made.
+    recorded: HashSet<String>,
+    retention: Retention,
     _lease: Lease,
+}
+
+/// How much is kept of what was done to each state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Changes, at least; the last ones, and as many more as their segment has. Where they are large, fewer.
+    pub changes: usize,
+    /// What was no checkpoint, with the state that it found, beyond those.
+    pub snapshots: usize,
+    /// For how long.
+    pub max_age: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            changes: 1000,
+            snapshots: 50,
+            max_age: Duration::from_secs(30 * 24 * 3600),
+        }
+    }
+}
+
+impl Retention {
+    /// Whether something is older than is kept. What has no time is not.
+    fn is_past(&self, at: &str, now: &str) -> bool {
+        let times = at.parse::<Timestamp>().ok().zip(now.parse().ok());
+        times.is_some_and(|(at, now): (Timestamp, Timestamp)| {
+            Duration::try_from(now.duration_since(at)).is_ok_and(|age| age > self.max_age)
+        })
+    }
 }
 
 impl Store {
@@ -47,9 +87,20 @@ impl Store {
         let connection = open::writable(&path)?;
         open::sync_dir(dir)?;
         Ok(Store {
-            reader: StoreReader { connection, path },
+            reader: StoreReader {
+                connection,
+                path,
+                has_history: true,
+            },
+            recorded: HashSet::new(),
+            retention: Retention::default(),
             _lease: lease,
         })
+    }
+
+    /// Keeps so much of what is done to states from now on. What is kept already goes with the changes to come.
+    pub fn retain(&mut self, retention: Retention) {
+        self.retention = retention;
     }
 
     /// Opens the store in `dir` to look at it, also while a run is on. Takes no lock and changes nothing.
@@ -58,8 +109,12 @@ impl Store {
     /// [`StoreError::NotFound`] when there is none; otherwise as [`Store::open`], but never `Locked`.
     pub fn open_readonly(dir: &Path) -> Result<StoreReader, StoreError> {
         let path = database(dir);
-        let connection = open::read_only(&path)?;
-        Ok(StoreReader { connection, path })
+        let (connection, version) = open::read_only(&path)?;
+        Ok(StoreReader {
+            connection,
+            path,
+            has_history: version >= open::HISTORY_SINCE,
+        })
     }
 
     /// The questions that need no write.

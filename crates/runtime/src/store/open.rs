@@ -10,7 +10,9 @@ use super::StoreError;
 /// `Stau` in ASCII: tells `file(1)` and us that the database is ours.
 pub(super) const APPLICATION_ID: i64 = 0x5374_6175;
 /// The version of the tables; goes up when they change.
-pub(super) const USER_VERSION: i64 = 1;
+pub(super) const USER_VERSION: i64 = 2;
+/// The version with which histories came.
+pub(super) const HISTORY_SINCE: i64 = 2;
 /// Up to here a database is checked page by page at each opening (about 1 s per GB).
 const QUICK_CHECK_LIMIT_BYTES: u64 = 64 << 20;
 /// A state of 100 MiB passes through the log; afterwards the log is cut back to this.
@@ -20,6 +22,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const OLDEST_SQLITE: i32 = 3_051_003;
 
 const TABLES: &str = include_str!("tables.sql");
+const HISTORY: &str = include_str!("history.sql");
 
 /// Opens for writing; makes the tables when the database is new.
 pub(super) fn writable(path: &Path) -> Result<Connection, StoreError> {
@@ -36,10 +39,12 @@ pub(super) fn writable(path: &Path) -> Result<Connection, StoreError> {
         // In the rollback mode that a new database has, so that the tables are in the main file, durably, before there
         // is a log beside it. An empty main file is therefore always a store that never was, not one that was lost.
         create_tables(&mut connection).map_err(failed("creating the tables"))?;
-    } else {
-        check_identity(&connection, path)?;
     }
+    let version = check_identity(&connection, path)?;
     check_pages(&connection, path)?;
+    if version < HISTORY_SINCE {
+        add_history(&mut connection).map_err(failed("adding the history"))?;
+    }
     let mode: String = connection
         .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
         .map_err(failed("switching to the write-ahead log"))?;
@@ -56,8 +61,8 @@ pub(super) fn writable(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Opens for looking only; never changes the database.
-pub(super) fn read_only(path: &Path) -> Result<Connection, StoreError> {
+/// Opens for looking only; never changes the database. Answers with its version, too.
+pub(super) fn read_only(path: &Path) -> Result<(Connection, i64), StoreError> {
     refuse_old_sqlite()?;
     if !path
         .try_exists()
@@ -80,8 +85,8 @@ pub(super) fn read_only(path: &Path) -> Result<Connection, StoreError> {
             path: path.to_owned(),
         });
     }
-    check_identity(&connection, path)?;
-    Ok(connection)
+    let version = check_identity(&connection, path)?;
+    Ok((connection, version))
 }
 
 /// Makes the names of new files in `dir` durable.
@@ -131,6 +136,7 @@ fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
 fn create_tables(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
     transaction.execute_batch(TABLES)?;
+    transaction.execute_batch(HISTORY)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", USER_VERSION)?;
     crate::crash::point("store.create.before_commit");
@@ -139,7 +145,25 @@ fn create_tables(connection: &mut Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn check_identity(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+/// Makes a store of version 2 of one of version 1, whose journal becomes the beginning of its history.
+fn add_history(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
+    transaction.execute_batch(
+        "DROP VIEW history; DROP TRIGGER journal_is_append_only_update; DROP TRIGGER journal_is_append_only_delete; \
+         DROP INDEX journal_by_capture; ALTER TABLE journal RENAME TO journal_of_version_1;",
+    )?;
+    transaction.execute_batch(HISTORY)?;
+    super::history::adopt_journal(&transaction)?;
+    transaction.execute_batch("DROP TABLE journal_of_version_1")?;
+    transaction.pragma_update(None, "user_version", USER_VERSION)?;
+    crate::crash::point("store.upgrade.before_commit");
+    transaction.commit()?;
+    crate::crash::point("store.upgrade.after_commit");
+    Ok(())
+}
+
+/// Whether the database is ours, and one that is known. Answers with its version.
+fn check_identity(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
     let read = |name| {
         pragma(connection, name)
             .map_err(|source| StoreError::sqlite("reading the database", path, source))
@@ -157,7 +181,7 @@ fn check_identity(connection: &Connection, path: &Path) -> Result<(), StoreError
             found,
             known: USER_VERSION,
         }),
-        USER_VERSION => Ok(()),
+        found @ 1..=USER_VERSION => Ok(found),
         found => {
             let detail = format!("its store version is {found}, which no release has written");
             Err(StoreError::Corrupt {

@@ -74,6 +74,8 @@ pub struct JournalRow {
 pub struct StoreReader {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
+    /// A store of version 1 has none, until it is opened for writing.
+    pub(super) has_history: bool,
 }
 
 impl StoreReader {
@@ -183,7 +185,7 @@ impl StoreReader {
         })
     }
 
-    fn query<T>(
+    pub(super) fn query<T>(
         &self,
         action: &'static str,
         run: impl FnOnce(&Connection) -> rusqlite::Result<T>,

@@ -29,35 +29,8 @@ CREATE TABLE files (
 
 CREATE INDEX files_by_capture ON files (capture);
 
--- Only ever appended to. `revision` is the one that the change made; `state_before` is the state it found.
-CREATE TABLE journal (
-    id           INTEGER PRIMARY KEY AUTOINCREMENT,
-    capture      TEXT    NOT NULL REFERENCES progress (capture),
-    revision     INTEGER NOT NULL,
-    at           TEXT    NOT NULL,
-    kind         TEXT    NOT NULL,
-    connector    TEXT    NOT NULL,
-    migrations   TEXT    NOT NULL,
-    state_update TEXT    NOT NULL,
-    state_before TEXT    NOT NULL,
-    consents     TEXT    NOT NULL
-) STRICT;
-
-CREATE INDEX journal_by_capture ON journal (capture, id);
-
-CREATE TRIGGER journal_is_append_only_update BEFORE UPDATE ON journal
-BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-
-CREATE TRIGGER journal_is_append_only_delete BEFORE DELETE ON journal
-BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-
 -- What a person looks at.
 CREATE VIEW captures AS
 SELECT p.capture, p.revision, coalesce(s.state, '{}') AS state, p.connector, p.updated_at,
        a.spec AS applied_spec, p.documents, p.checkpoints
 FROM progress AS p LEFT JOIN states AS s USING (capture) LEFT JOIN applied_specs AS a USING (capture);
-
-CREATE VIEW history AS
-SELECT id, capture, revision, at, kind, connector, migrations, consents,
-       length(state_update) AS update_bytes, length(state_before) AS before_bytes
-FROM journal ORDER BY id;

@@ -1,4 +1,8 @@
+mod history;
+
 use std::path::Path;
+
+use staunch_state::{Node, StateUpdate};
 
 use super::*;
 
@@ -22,7 +26,8 @@ fn plain<'a>(
         checkpoints: 1,
         connector: "source-git 1.0.0",
         at: "2026-11-22T13:00:00Z",
-        migration: None,
+        update: None,
+        cause: None,
     }
 }
 
@@ -106,7 +111,7 @@ fn the_connection_follows_the_rules_of_the_house() {
         ("synchronous", "Integer(2)"),
         ("trusted_schema", "Integer(0)"),
         ("foreign_keys", "Integer(1)"),
-        ("user_version", "Integer(1)"),
+        ("user_version", "Integer(2)"),
         ("application_id", "Integer(1400136053)"),
         ("busy_timeout", "Integer(10000)"),
     ] {
@@ -203,14 +208,14 @@ fn a_database_of_another_application_is_refused_untouched() {
 fn a_store_of_a_newer_program_is_refused() {
     let (_folder, dir) = fresh();
     drop(Store::open(&dir).unwrap());
-    raw(&dir).pragma_update(None, "user_version", 2).unwrap();
+    raw(&dir).pragma_update(None, "user_version", 3).unwrap();
     let error = Store::open(&dir).unwrap_err();
     assert!(
         matches!(
             error,
             StoreError::Newer {
-                found: 2,
-                known: 1,
+                found: 3,
+                known: 2,
                 ..
             }
         ),
@@ -320,27 +325,27 @@ fn a_commit_of_a_file_that_is_not_the_captures_or_shrinks_changes_nothing() {
 }
 
 #[test]
-fn a_migration_is_journaled_with_the_state_it_made_and_stays() {
+fn a_migration_is_journaled_with_the_state_that_it_found_and_stays() {
     let (_folder, dir) = fresh();
     let mut store = Store::open(&dir).unwrap();
     store.commit(&plain(0, Some(r#"{"old":1}"#), &[])).unwrap();
-    let migration = Migration {
+    let cause = Cause {
         kind: "migration",
-        names: r#"[{"name":"rename","checksum":"ab"}]"#,
-        update: r#"{"old":null,"new":1}"#,
-        before: r#"{"old":1}"#,
+        migrations: r#"[{"name":"rename","checksum":"ab"}]"#,
         consents: r#"["rewind:commits"]"#,
+        ..Cause::default()
     };
+    let update = StateUpdate::from_wire(r#"{"old":null,"new":1}"#, true).unwrap();
     let stateless = Commit {
-        migration: Some(migration),
+        cause: Some(cause),
         ..plain(1, None, &[])
     };
     assert_eq!(
         store.commit(&stateless).unwrap_err().code(),
-        "store.migration_without_state"
+        "store.cause_without_state"
     );
     let outdated = Commit {
-        migration: Some(migration),
+        cause: Some(cause),
         ..plain(0, Some(r#"{"new":1}"#), &[])
     };
     assert_eq!(
@@ -349,7 +354,8 @@ fn a_migration_is_journaled_with_the_state_it_made_and_stays() {
     );
     assert_eq!(store.reader().journal("acmeCo/git").unwrap(), []);
     let commit = Commit {
-        migration: Some(migration),
+        update: Some(&update),
+        cause: Some(cause),
         ..plain(1, Some(r#"{"new":1}"#), &[])
     };
     assert_eq!(store.commit(&commit).unwrap(), 2);
@@ -360,11 +366,11 @@ fn a_migration_is_journaled_with_the_state_it_made_and_stays() {
         (2, "migration")
     );
     assert_eq!(journal[0].state_before, r#"{"old":1}"#);
+    assert_eq!(journal[0].state_update, r#"{"old":null,"new":1}"#);
     assert_eq!(journal[0].consents, r#"["rewind:commits"]"#);
-    for statement in ["DELETE FROM journal", "UPDATE journal SET kind = 'x'"] {
-        let error = store.reader.connection.execute(statement, []).unwrap_err();
-        assert!(error.to_string().contains("append-only"), "{error}");
-    }
+    let change = "UPDATE changes SET kind = 'x'";
+    let error = store.reader.connection.execute(change, []).unwrap_err();
+    assert!(error.to_string().contains("does not change"), "{error}");
 }
 
 #[test]

@@ -56,6 +56,7 @@ pub(crate) fn look(project: &Project) -> Result<Found, String> {
         found.uncommitted_bytes += rest;
     }
     agree(&told, &found)?;
+    let history = reader.check_history(CAPTURE);
     found.state = without_times(state);
     let counted = found.documents.values().map(Vec::len).sum::<usize>() as u64;
     if counted != capture.documents {
@@ -64,6 +65,7 @@ pub(crate) fn look(project: &Project) -> Result<Found, String> {
             capture.documents
         ));
     }
+    history.map_err(|error| error.to_string())?;
     Ok(found)
 }
 

@@ -11,7 +11,7 @@ const EVENTS: &str = "crash/events.jsonl";
 /// What is wrong, and how it is done.
 type Spoil = (&'static str, fn(&Project));
 
-pub(crate) const ALL: [Spoil; 9] = [
+pub(crate) const ALL: [Spoil; 10] = [
     ("a lost document", |project| {
         rewrite(project, |lines| _ = lines.pop())
     }),
@@ -47,11 +47,19 @@ pub(crate) const ALL: [Spoil; 9] = [
             state["bindingStateV1"]["labels"]["snapshot"] = Value::Null
         });
     }),
+    ("a history that lacks its last change", |project| {
+        execute(
+            project,
+            "DELETE FROM changes WHERE revision = (SELECT max(revision) FROM changes WHERE kind = 'checkpoint')",
+        );
+    }),
     ("a migration that is committed twice", |project| {
         execute(
             project,
-            "INSERT INTO journal (capture, revision, at, kind, connector, migrations, state_update, state_before, consents) \
-             SELECT capture, revision, at, kind, connector, migrations, state_update, state_before, consents FROM journal",
+            "INSERT INTO changes (capture, revision, at, kind, connector, author, reason, migrations, consents, form, state_update, \
+             state_before, state_digest, previous, link, place, bytes, segment_bytes) \
+             SELECT capture, revision + 1000, at, kind, connector, author, reason, migrations, consents, form, state_update, \
+             state_before, state_digest, previous, link, place, bytes, segment_bytes FROM changes WHERE kind = 'migration'",
         );
     }),
 ];
