@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
 use staunch_state::{Consent, ConsentError};
 
 use crate::quantity;
@@ -148,7 +149,16 @@ impl Verb {
             Self::Discover(_) => "discover",
             Self::Check(_) => "check",
             Self::Run(_) => "run",
-            Self::State(_) => "state show",
+            Self::State(args) => match args.verb {
+                Some(StateVerb::History(_)) => "state history",
+                Some(StateVerb::Set(_)) => "state set",
+                Some(StateVerb::Reset(_)) => "state reset",
+                Some(StateVerb::Copy(_)) => "state copy",
+                Some(StateVerb::Undo(_)) => "state undo",
+                Some(StateVerb::Export(_)) => "state export",
+                Some(StateVerb::Import(_)) => "state import",
+                Some(StateVerb::Show(_)) | None => "state show",
+            },
             Self::Migrate(args) => match args.verb {
                 Some(MigrateVerb::Apply(_)) => "migrate apply",
                 Some(MigrateVerb::New(_)) => "migrate new",
@@ -237,7 +247,7 @@ pub(crate) struct RunArgs {
     pub(crate) until_idle: Option<Duration>,
 }
 
-/// Look at the state of a capture, as it was committed last
+/// Look at the state of a capture, go back in its history, and change it
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -245,7 +255,11 @@ pub(crate) struct RunArgs {
     after_help = "\
 Examples:
   staunch state                               the same as `staunch state show`
-  staunch state show shop --binding orders    one binding's part of it"
+  staunch state show shop --binding orders    one binding's part of it
+  staunch state history shop                  what was done to it, and by whom
+  staunch state reset shop --binding orders --allow backfill:orders
+                                              have a binding start over
+  staunch state undo shop                     take back what a person did last"
 )]
 pub(crate) struct StateArgs {
     #[command(subcommand)]
@@ -257,21 +271,212 @@ pub(crate) struct StateArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum StateVerb {
     Show(ShowArgs),
+    History(HistoryArgs),
+    Set(SetArgs),
+    Reset(ResetArgs),
+    Copy(CopyArgs),
+    Undo(UndoArgs),
+    Export(ExportArgs),
+    Import(ImportArgs),
 }
 
-/// Print the state as JSON: what it is now, at which revision, and by which connector
+/// Print the state as JSON: what it is, at which revision, and by which connector
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   staunch state show                          the whole state of the only capture
   staunch state show shop --binding orders    one binding's part of it
-  staunch state show -q | jq .bindingStateV1  the state alone, to go on with")]
+  staunch state show -q | jq .bindingStateV1  the state alone, to go on with
+  staunch state show --at 2026-11-23T10:00Z   as it was then
+  staunch state show --diff 8812              what has changed since a revision")]
 pub(crate) struct ShowArgs {
     #[command(flatten)]
     pub(crate) capture: CaptureArg,
     /// Only this binding: its resource path, or its state key
     #[arg(long, value_name = "BINDING")]
     pub(crate) binding: Option<String>,
+    /// As it was at this revision, if that is kept
+    #[arg(long, value_name = "REVISION", conflicts_with = "at")]
+    pub(crate) rev: Option<u64>,
+    /// As it was at this time: 2026-11-23T10:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) at: Option<Timestamp>,
+    /// Print what has changed since this revision, as a merge patch and binding by binding
+    #[arg(long, value_name = "REVISION", conflicts_with = "binding")]
+    pub(crate) diff: Option<u64>,
+}
+
+/// List what was done to the state: checkpoints, migrations, and what people did, the newest first
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  staunch state history              the last twenty changes
+  staunch state history shop -n 500  as many as that, if they are kept
+  staunch state history --only-marked
+                                     without what were mere checkpoints
+  staunch state history --check      make every state anew that is kept, and compare")]
+pub(crate) struct HistoryArgs {
+    #[command(flatten)]
+    pub(crate) capture: CaptureArg,
+    /// How many
+    #[arg(short = 'n', value_name = "COUNT", default_value_t = 20)]
+    pub(crate) count: usize,
+    /// Leave checkpoints out
+    #[arg(long)]
+    pub(crate) only_marked: bool,
+    /// Check that all that is kept is as it was written
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+/// What is said with every change of a state.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Changing")]
+pub(crate) struct ChangeArgs {
+    /// Consent to what the change means: `rewind:orders`; may be given several times
+    #[arg(long, value_name = "KIND:BINDING", value_parser = consent)]
+    pub(crate) allow: Vec<Consent>,
+    /// Do not ask before it is done. This is no consent
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Why, for the history
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(crate) reason: String,
+    /// Who, for the history [default: whoever is logged in]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "STAUNCH_AUTHOR",
+        hide_env_values = true
+    )]
+    pub(crate) author: Option<String>,
+    /// Do not have the connector read the new state first
+    #[arg(long)]
+    pub(crate) unread: bool,
+}
+
+/// Write the state of a binding
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  staunch state set shop --binding orders --value '{\"inc\":{\"cursor\":17}}' --merge --allow rewind:orders
+                                                change one member
+  staunch state set shop --binding orders --from orders.json --allow unknown:orders
+                                                all of it, from a file; `-` is standard input")]
+pub(crate) struct SetArgs {
+    #[command(flatten)]
+    pub(crate) capture: CaptureArg,
+    /// Which one: its resource path, or its state key
+    #[arg(long, value_name = "BINDING")]
+    pub(crate) binding: String,
+    /// The new state, as JSON
+    #[arg(
+        long,
+        value_name = "JSON",
+        conflicts_with = "from",
+        required_unless_present = "from"
+    )]
+    pub(crate) value: Option<String>,
+    /// The file that has it; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: Option<PathBuf>,
+    /// Take it for a merge patch of the state that is there
+    #[arg(long)]
+    pub(crate) merge: bool,
+    /// The binding has no state yet; `--binding` is its state key
+    #[arg(long)]
+    pub(crate) new: bool,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+}
+
+/// Have bindings start over, by removing their state
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  staunch state reset shop --binding orders                           what that means; changes nothing
+  staunch state reset shop --binding orders --allow backfill:orders   after a question
+  staunch state reset --binding orders --allow backfill:orders --yes --reason \"lost its webhooks\"")]
+pub(crate) struct ResetArgs {
+    #[command(flatten)]
+    pub(crate) capture: CaptureArg,
+    /// Which ones: their resource paths, or state keys
+    #[arg(long, value_name = "BINDING", required = true)]
+    pub(crate) binding: Vec<String>,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+}
+
+/// Copy the state of another capture, or of some of its bindings
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  staunch state copy acme/shop acme/shop-2                     all of it
+  staunch state copy acme/shop acme/shop-2 --binding orders    of one binding")]
+pub(crate) struct CopyArgs {
+    /// The capture that has the state
+    #[arg(value_name = "FROM")]
+    pub(crate) from: String,
+    /// The one that is to have it
+    #[arg(value_name = "TO")]
+    pub(crate) to: String,
+    /// Only these: their resource paths, or state keys
+    #[arg(long, value_name = "BINDING")]
+    pub(crate) binding: Vec<String>,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+}
+
+/// Go back to a state of before
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  staunch state undo shop              to the state before what a person did last; again, and that is undone
+  staunch state undo shop --to 8812    to the state of a revision")]
+pub(crate) struct UndoArgs {
+    #[command(flatten)]
+    pub(crate) capture: CaptureArg,
+    /// To the state of this revision, if that is kept
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) to: Option<u64>,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+}
+
+/// Print states as a file that `import` reads, with a checksum
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  staunch state export > states.json        of all captures that have any
+  staunch state export shop > shop.json     of one")]
+pub(crate) struct ExportArgs {
+    /// Only these captures
+    #[arg(value_name = "CAPTURE")]
+    pub(crate) captures: Vec<String>,
+}
+
+/// Take the state of a capture from a file that `export` printed
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  staunch state import states.json shop                    the state of the capture of that name
+  staunch state import states.json shop --as acme/shop-1   that of another one")]
+pub(crate) struct ImportArgs {
+    /// The file; `-` is standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) states: PathBuf,
+    #[command(flatten)]
+    pub(crate) capture: CaptureArg,
+    /// The name that the state has in the file [default: that of the capture]
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
 }
 
 /// See what a connector would do to a state, have it done, or begin a migration of your own
@@ -390,6 +595,11 @@ fn words(text: &str) -> Result<Words, String> {
     } else {
         Ok(Words(words))
     }
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    let at = text.parse();
+    at.map_err(|_| "it is no time with a zone, as in `2026-11-23T10:00:00Z`".to_owned())
 }
 
 fn consent(text: &str) -> Result<Consent, ConsentError> {

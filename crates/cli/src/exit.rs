@@ -54,6 +54,7 @@ pub(crate) fn exit(code: &str, asked: Asked) -> Exit {
             | "catalog.several_captures"
             | "state.unknown_binding"
             | "state.none"
+            | "state.not_kept"
             | "input.not_found"
             | "input.unreadable"
             | "input.too_large"
@@ -76,13 +77,24 @@ pub(crate) fn exit(code: &str, asked: Asked) -> Exit {
         ("schema.invalid" | "unsupported", _) => Exit::Usage,
         ("connector.not_found" | "connector.start", _) => Exit::Unreachable,
         (
-            "store.not_found" | "store.foreign" | "store.corrupt" | "store.old_sqlite" | "store.io"
-            | "store.sqlite" | "state.unreadable",
+            "store.not_found"
+            | "store.foreign"
+            | "store.corrupt"
+            | "store.old_sqlite"
+            | "store.io"
+            | "store.sqlite"
+            | "store.history_broken"
+            | "state.unreadable",
             _,
         ) => Exit::Unreachable,
-        ("store.newer" | "state.newer_than_connector" | "consent.missing" | "plan.stale", _) => {
-            Exit::Refused
-        }
+        (
+            "store.newer"
+            | "state.newer_than_connector"
+            | "consent.missing"
+            | "change.not_confirmed"
+            | "plan.stale",
+            _,
+        ) => Exit::Refused,
         ("store.locked", _) => Exit::Locked,
         ("interrupted", _) => Exit::Interrupted,
         _ => Exit::Failure,
@@ -127,6 +139,14 @@ mod tests {
             ("state.unreadable", Unreachable, Unreachable, Unreachable),
             ("state.newer_than_connector", Refused, Refused, Refused),
             ("consent.missing", Refused, Refused, Refused),
+            ("change.not_confirmed", Refused, Refused, Refused),
+            (
+                "store.history_broken",
+                Unreachable,
+                Unreachable,
+                Unreachable,
+            ),
+            ("state.not_kept", Usage, Usage, Usage),
             ("plan.stale", Refused, Refused, Refused),
             ("plan.not_kept", Failure, Failure, Failure),
             ("state.unknown_binding", Usage, Usage, Usage),

@@ -61,6 +61,22 @@ fn of_fixture(given: Node) -> Node {
     }
 }
 
+/// Reads a text that a flag names.
+///
+/// # Errors
+/// When there is no such file, or it is no text.
+pub(crate) fn text(context: &Context, path: &Path, flag: &'static str) -> Result<String, Failure> {
+    let bytes = read(context, path, flag, STATE_FILE_BYTES)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let (line, column) = place(error.as_bytes(), error.utf8_error().valid_up_to());
+        let message = format!(
+            "{}:{line}:{column}: the text is not UTF-8; save it as UTF-8",
+            name(path)
+        );
+        Failure::new("input.syntax", message)
+    })
+}
+
 /// Reads the endpoint config that `--config` names.
 ///
 /// # Errors

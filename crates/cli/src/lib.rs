@@ -60,10 +60,16 @@ fn dispatch(context: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Discover(args) => discover::run(context, &args),
         Verb::Check(args) => check::run(context, &args),
         Verb::Run(args) => run::run(context, &args),
-        Verb::State(args) => {
-            let StateVerb::Show(args) = args.verb.unwrap_or(StateVerb::Show(args.show));
-            state::run(context, &args)
-        }
+        Verb::State(args) => match args.verb.unwrap_or(StateVerb::Show(args.show)) {
+            StateVerb::Show(args) => state::show::run(context, &args),
+            StateVerb::History(args) => state::history::run(context, &args),
+            StateVerb::Set(args) => state::change::set(context, &args),
+            StateVerb::Reset(args) => state::change::reset(context, &args),
+            StateVerb::Copy(args) => state::change::copy(context, &args),
+            StateVerb::Undo(args) => state::change::undo(context, &args),
+            StateVerb::Export(args) => state::export::export(context, &args),
+            StateVerb::Import(args) => state::export::import(context, &args),
+        },
         Verb::Migrate(args) => match args.verb.unwrap_or(MigrateVerb::Plan(args.plan)) {
             MigrateVerb::Plan(args) => migrate::plan::run(context, &args),
             MigrateVerb::Apply(args) => migrate::apply::run(context, &args),

@@ -16,6 +16,11 @@ pub(crate) trait Report: Serialize {
     /// The verb.
     const COMMAND: &'static str;
 
+    /// The verb, where one report is that of several.
+    fn command(&self) -> &'static str {
+        Self::COMMAND
+    }
+
     /// One line that says what came of it.
     fn summary(&self) -> String;
 
@@ -112,7 +117,7 @@ impl<'a, T: Report> Envelope<'a, T> {
     pub(crate) fn answer(report: &'a T) -> Self {
         let ok = report.exit() != Exit::Findings;
         Self {
-            command: T::COMMAND,
+            command: report.command(),
             ok,
             summary: report.summary(),
             result: Some(report),

@@ -1,82 +1,54 @@
-//! `staunch state show`: what a capture has committed.
+//! `staunch state`: what a capture has committed, what was done to it, and changing it by hand.
 
-use serde::Serialize;
-use staunch_protocol::{RawValue, state_key};
+pub(crate) mod change;
+pub(crate) mod export;
+pub(crate) mod history;
+pub(crate) mod show;
+
+use staunch_protocol::state_key;
 use staunch_runtime::inspect;
+use staunch_runtime::store::StoreReader;
+use staunch_runtime::{Project, catalog::Capture};
 use staunch_state::{ConnectorState, Node};
 
-use crate::args::ShowArgs;
-use crate::context::{self, Context};
-use crate::events;
-use crate::exit::{Asked, Exit};
+use crate::context;
+use crate::exit::Asked;
 use crate::failure::Failure;
-use crate::output::{Glyphs, Report};
-use crate::pretty::pretty;
-use crate::quantity::counted;
 
-#[derive(Serialize)]
-struct StateReport {
-    capture: String,
-    /// The state key of the binding that was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    binding: Option<String>,
-    /// None for a capture that never committed.
-    commit: Option<Committed>,
-    state: Option<Box<RawValue>>,
-}
-
-#[derive(Serialize)]
-struct Committed {
-    revision: u64,
-    at: String,
-    connector: String,
-    documents: u64,
-    checkpoints: u64,
-}
-
-pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<Exit, Failure> {
-    let project = context.project(Asked::Other)?;
-    let capture = context::capture(&project, &args.capture, Asked::Other)?;
-    let row = inspect::state(&project, capture).map_err(context::failed(capture, Asked::Other))?;
-    let Some(row) = row.filter(|row| row.revision > 0) else {
-        let report = StateReport {
-            capture: capture.name.clone(),
-            binding: None,
-            commit: None,
-            state: None,
-        };
-        let exit = context.output.answer(&report)?;
-        context.output.note(&report.summary());
-        context.output.next(
-            "capture",
-            &context.command(&format!("run {}", capture.name)),
+/// The store of a project that has one.
+fn store(project: &Project, capture: &Capture) -> Result<StoreReader, Failure> {
+    let store = inspect::store(project).map_err(context::failed(capture, Asked::Other))?;
+    store.ok_or_else(|| {
+        let message = format!(
+            "`{}` has no state yet: it never committed; run it first",
+            capture.name
         );
-        return Ok(exit);
+        Failure::new("state.none", message).about(&capture.name)
+    })
+}
+
+/// The state at a revision, as it was.
+fn at_revision(store: &StoreReader, capture: &str, revision: u64) -> Result<Node, Failure> {
+    let failed = |error: &staunch_runtime::store::StoreError| {
+        Failure::new(error.code(), error.to_string()).about(capture)
     };
-    let unreadable = |error: &dyn std::fmt::Display| unreadable(&capture.name, error);
-    let (binding, text) = match &args.binding {
-        None => (None, row.state),
-        Some(asked) => {
-            let state = ConnectorState::parse(&row.state).map_err(|error| unreadable(&error))?;
-            let (key, node) =
-                select(&state, asked).map_err(|failure| failure.about(&capture.name))?;
-            (Some(key.to_owned()), node.to_json())
-        }
+    let state = store
+        .state_at(capture, revision)
+        .map_err(|error| failed(&error))?;
+    let Some(state) = state else {
+        let now = store.load(capture).map_err(|error| failed(&error))?;
+        let now = now.map_or(0, |row| row.revision);
+        let message = match revision > now {
+            true => {
+                format!("`{capture}` is at revision {now}; there is no revision {revision} yet")
+            }
+            false => format!(
+                "the state of revision {revision} of `{capture}` is not kept; `staunch state history` lists what is"
+            ),
+        };
+        return Err(Failure::new("state.not_kept", message).about(capture));
     };
-    let report = StateReport {
-        capture: capture.name.clone(),
-        binding,
-        commit: Some(Committed {
-            revision: row.revision,
-            at: row.updated_at,
-            connector: row.connector,
-            documents: row.documents,
-            checkpoints: row.checkpoints,
-        }),
-        state: Some(RawValue::from_string(text).map_err(|error| unreadable(&error))?),
-    };
-    context.output.note(&report.summary());
-    context.output.answer(&report)
+    Node::parse(&state).map_err(|error| unreadable(capture, &error))
 }
 
 /// What is stored is no state.
@@ -90,7 +62,10 @@ pub(crate) fn unreadable(capture: &str, error: &dyn std::fmt::Display) -> Failur
 }
 
 /// The binding that is meant: by its state key, or by its resource path whatever its backfill counter.
-fn select<'a>(state: &'a ConnectorState, asked: &str) -> Result<(&'a str, &'a Node), Failure> {
+pub(crate) fn select<'a>(
+    state: &'a ConnectorState,
+    asked: &str,
+) -> Result<(&'a str, &'a Node), Failure> {
     let path = state_key(&[asked.to_owned()], 0);
     let is_counted = |key: &str| {
         let counter = key
@@ -155,40 +130,6 @@ pub(crate) fn short_version(version: &str) -> &str {
             &version[..name.len() + 1 + DIGITS]
         }
         _ => version,
-    }
-}
-
-impl Report for StateReport {
-    const COMMAND: &'static str = "state show";
-
-    fn summary(&self) -> String {
-        match &self.commit {
-            None => format!("{} has no state yet: it never committed", self.capture),
-            Some(Committed {
-                revision,
-                at,
-                connector,
-                documents,
-                checkpoints,
-            }) => format!(
-                "{} at revision {revision}, committed {} by {}, {} in {}",
-                self.capture,
-                events::second(at),
-                short_version(connector),
-                counted(*documents, "document"),
-                counted(*checkpoints, "checkpoint"),
-            ),
-        }
-    }
-
-    fn text(&self, _: &Glyphs) -> String {
-        let Some(state) = &self.state else {
-            return String::new();
-        };
-        match Node::parse(state.get()) {
-            Ok(node) => format!("{}\n", pretty(&node)),
-            Err(_) => format!("{}\n", state.get()), // Beyond the bounds of a state: as it is, then.
-        }
     }
 }
 

@@ -6,8 +6,10 @@
 pub mod catalog;
 mod conversation;
 pub mod crash;
+pub mod edit;
 mod error;
 mod events;
+pub mod export;
 pub mod files;
 pub mod inspect;
 mod process;

@@ -5,6 +5,7 @@
 mod applying;
 mod asking;
 mod beginning;
+mod changing;
 mod help;
 mod planning;
 mod project;

@@ -29,7 +29,17 @@ enum Held {
 }
 
 impl ResumePoint {
-    pub(super) fn of(state: Option<&Node>) -> Self {
+    /// Where a binding of this state resumes.
+    ///
+    /// ```
+    /// use staunch_state::{Node, ResumePoint};
+    ///
+    /// let state = Node::parse(r#"{"inc":{"cursor":"2026-03-01T00:00:00Z"}}"#)?;
+    /// assert_eq!(ResumePoint::of(Some(&state)).to_string(), "2026-03-01T00:00:00Z");
+    /// # Ok::<(), staunch_state::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn of(state: Option<&Node>) -> Self {
         ResumePoint(state.map_or(Held::Nothing, |state| Held::State(state.clone())))
     }
 }

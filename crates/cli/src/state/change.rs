@@ -1,0 +1,409 @@
+//! `staunch state set`, `reset`, `copy`, `undo` and `import`: a state that a person changes, shown before it is done.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, IsTerminal as _};
+
+use serde::Serialize;
+use staunch_protocol::RawValue;
+use staunch_runtime::catalog::Capture;
+use staunch_runtime::edit::{self, Changed, Deed, Edit, Proposal};
+use staunch_runtime::{Project, RunError};
+use staunch_state::{BINDING_STATES, ConnectorState, Consent, Node, Object, Outcome, StateUpdate};
+
+use super::{at_revision, select, store, unreadable};
+use crate::args::{CaptureArg, ChangeArgs, CopyArgs, ResetArgs, SetArgs, UndoArgs};
+use crate::context::{self, Context};
+use crate::exit::{Asked, Exit};
+use crate::failure::Failure;
+use crate::given;
+use crate::output::{BOLD, Glyphs, Report, clean, clean_line, styled};
+use crate::pretty::pretty;
+use crate::quantity::counted;
+
+/// Bindings that are shown one by one; the rest are counted.
+const SHOWN: usize = 20;
+
+/// How one state differs from another.
+#[derive(Serialize)]
+pub(super) struct Difference {
+    /// Every binding whose state changes.
+    pub(super) changed: Vec<Changed>,
+    /// What makes the one of the other: a merge patch, unless a `null` that stands in the state makes it the whole state.
+    update: Box<RawValue>,
+}
+
+impl Difference {
+    pub(super) fn between(before: &Node, after: &Node) -> Self {
+        let update = StateUpdate::diff(before, after);
+        let text = update.to_wire().pop().map(|update| update.updated);
+        Self {
+            changed: edit::compare(before, after),
+            update: RawValue::from_string(text.unwrap_or_else(|| "{}".to_owned()))
+                .expect("an update is JSON"),
+        }
+    }
+
+    /// Where each binding resumes, what that means if it `is_judged`, and then what the change is.
+    pub(super) fn text(&self, is_judged: bool) -> String {
+        let mut text = String::new();
+        for changed in self.changed.iter().take(SHOWN) {
+            let key = clean_line(&changed.state_key);
+            text.push_str(&match is_judged {
+                true => {
+                    let outcome = format!("{:<9}", word(changed.outcome));
+                    format!("{} {key}\n", styled(BOLD, outcome))
+                }
+                false => format!("{}\n", styled(BOLD, key)),
+            });
+            if changed.before != changed.after {
+                text.push_str(&format!("  before  {}\n", clean_line(&changed.before)));
+                text.push_str(&format!("  after   {}\n", clean_line(&changed.after)));
+            }
+            for note in changed.notes.iter().filter(|_| is_judged) {
+                text.push_str(&format!("  note    {}\n", clean_line(note)));
+            }
+        }
+        let more = self.changed.len().saturating_sub(SHOWN);
+        if more > 0 {
+            text.push_str(&format!("and {more} more\n"));
+        }
+        if let Ok(update) = Node::parse(self.update.get())
+            && !self.changed.is_empty()
+        {
+            text.push_str(&format!("\n{}\n", clean(&pretty(&update))));
+        }
+        text
+    }
+}
+
+/// The word of an outcome.
+fn word(outcome: Outcome) -> String {
+    let word = serde_json::to_value(outcome).unwrap_or_default();
+    word.as_str().unwrap_or_default().to_owned()
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ChangeReport {
+    #[serde(skip)]
+    command: &'static str,
+    #[serde(skip)]
+    verb: &'static str,
+    capture: String,
+    /// The revision that was changed.
+    revision_before: u64,
+    /// The one that the change made; none if there was nothing to change.
+    revision: Option<u64>,
+    #[serde(flatten)]
+    difference: Difference,
+    /// Whether the connector has read the new state.
+    is_read: bool,
+    /// Whether it was shown before.
+    #[serde(skip)]
+    is_shown: bool,
+}
+
+impl Report for ChangeReport {
+    const COMMAND: &'static str = "state set";
+
+    fn command(&self) -> &'static str {
+        self.command
+    }
+
+    fn summary(&self) -> String {
+        let Self { capture, verb, .. } = self;
+        match self.revision {
+            None => format!(
+                "{capture} at revision {}: nothing to do",
+                self.revision_before
+            ),
+            Some(revision) => format!(
+                "{capture} at revision {revision}: {verb}, {}",
+                counted(self.difference.changed.len() as u64, "binding")
+            ),
+        }
+    }
+
+    fn text(&self, _: &Glyphs) -> String {
+        let summary = styled(BOLD, clean_line(&self.summary()));
+        match self.is_shown || self.revision.is_none() {
+            true => format!("{summary}\n"),
+            false => format!("{}\n{summary}\n", self.difference.text(true)),
+        }
+    }
+}
+
+pub(crate) fn set(context: &Context, args: &SetArgs) -> Result<Exit, Failure> {
+    let value = match (&args.value, &args.from) {
+        (Some(text), _) => parse("--value", text)?,
+        (None, Some(path)) => parse("--from", &given::text(context, path, "--from")?)?,
+        (None, None) => unreachable!("one of them is required"),
+    };
+    let change = |edit: &Edit, _: &Capture| {
+        let state = connector_state(edit)?;
+        let key = match args.new {
+            false => select(&state, &args.binding)?.0.to_owned(),
+            true if state.binding(&args.binding).is_some() => {
+                let message = format!("binding `{}` has a state; leave `--new` out", args.binding);
+                return Err(Failure::new("usage", message));
+            }
+            true => args.binding.clone(),
+        };
+        let now = state.binding(&key).cloned();
+        let value = match args.merge {
+            true => StateUpdate::merge(value.clone()).apply(now.unwrap_or_else(nothing)),
+            false => value.clone(),
+        };
+        Ok(with_binding(edit.state(), &key, Some(value)))
+    };
+    run(context, &args.capture, &args.change, "set", change)
+}
+
+pub(crate) fn reset(context: &Context, args: &ResetArgs) -> Result<Exit, Failure> {
+    let change = |edit: &Edit, _: &Capture| {
+        let state = connector_state(edit)?;
+        let mut changed = edit.state().clone();
+        for binding in &args.binding {
+            let (key, _) = select(&state, binding)?;
+            changed = with_binding(&changed, key, None);
+        }
+        Ok(changed)
+    };
+    run(context, &args.capture, &args.change, "reset", change)
+}
+
+pub(crate) fn copy(context: &Context, args: &CopyArgs) -> Result<Exit, Failure> {
+    let project = context.project(Asked::Other)?;
+    let from = CaptureArg {
+        capture: Some(args.from.clone()),
+    };
+    let from = context::capture(&project, &from, Asked::Other)?;
+    let row = store(&project, from)?.load(&from.name);
+    let row = row.map_err(|error| Failure::new(error.code(), error.to_string()))?;
+    let Some(row) = row.filter(|row| row.revision > 0) else {
+        let message = format!("`{}` has no state yet; there is nothing to copy", from.name);
+        return Err(Failure::new("state.none", message).about(&from.name));
+    };
+    let given = ConnectorState::parse(&row.state);
+    let given = given.map_err(|error| unreadable(&from.name, &error))?;
+    let change = |edit: &Edit, to: &Capture| {
+        if to.name == from.name {
+            let message = format!(
+                "`{}` cannot be copied to itself; name another capture",
+                to.name
+            );
+            return Err(Failure::new("usage", message));
+        }
+        if args.binding.is_empty() {
+            return Ok(given.node().clone());
+        }
+        let mut changed = edit.state().clone();
+        for binding in &args.binding {
+            let (key, node) = select(&given, binding)?;
+            changed = with_binding(&changed, key, Some(node.clone()));
+        }
+        Ok(changed)
+    };
+    let to = CaptureArg {
+        capture: Some(args.to.clone()),
+    };
+    run(context, &to, &args.change, "copy", change)
+}
+
+pub(crate) fn undo(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
+    let change = |edit: &Edit, capture: &Capture| {
+        let reader = edit.reader();
+        let revision = match args.to {
+            Some(revision) => revision,
+            None => {
+                let history = reader.history(&capture.name, usize::MAX);
+                let history =
+                    history.map_err(|error| Failure::new(error.code(), error.to_string()))?;
+                let mut by_hand = history.iter().filter(|change| !change.author.is_empty());
+                let last = by_hand.next().ok_or_else(|| {
+                    let message = format!(
+                        "nobody has changed the state of `{}` by hand, as far as is kept; name a revision with `--to`",
+                        capture.name
+                    );
+                    Failure::new("state.not_kept", message)
+                })?;
+                last.revision - 1
+            }
+        };
+        at_revision(reader, &capture.name, revision)
+    };
+    run(context, &args.capture, &args.change, "undo", change)
+}
+
+fn command(verb: &'static str) -> &'static str {
+    match verb {
+        "reset" => "state reset",
+        "copy" => "state copy",
+        "undo" => "state undo",
+        "import" => "state import",
+        _ => "state set",
+    }
+}
+
+/// Shows what a change means, asks, and does it.
+pub(super) fn run(
+    context: &Context,
+    argument: &CaptureArg,
+    args: &ChangeArgs,
+    verb: &'static str,
+    change: impl FnOnce(&Edit, &Capture) -> Result<Node, Failure>,
+) -> Result<Exit, Failure> {
+    let project = context.project(Asked::Other)?;
+    let capture = context::capture(&project, argument, Asked::Other)?;
+    let about = |failure: Failure| failure.about(&capture.name);
+    let failed = context::failed(capture, Asked::Other);
+    let mut edit = Edit::begin(&project, capture).map_err(&failed)?;
+    let proposal = edit.propose(change(&edit, capture).map_err(about)?);
+    let mut report = ChangeReport {
+        command: command(verb),
+        verb,
+        capture: capture.name.clone(),
+        revision_before: edit.revision(),
+        revision: None,
+        difference: Difference::between(edit.state(), proposal.state()),
+        is_read: false,
+        is_shown: false,
+    };
+    if proposal.is_empty() {
+        return context.output.answer(&report);
+    }
+    report.is_read = is_read(context, &project, capture, args, &proposal).map_err(about)?;
+    let given = consents(&proposal, args);
+    // What is refused is shown, too: it is what is consented to, or not.
+    let is_asked = !args.yes && !context.output.json;
+    if given.is_err() || is_asked {
+        context.output.note(report.difference.text(true).trim_end());
+        report.is_shown = true;
+    }
+    let given = given.map_err(about)?;
+    if !args.yes && !(is_asked && is_confirmed(context, capture)?) {
+        let message = "nothing was changed: nobody said yes; say `--yes` where nobody can be asked";
+        return Err(about(Failure::new("change.not_confirmed", message)));
+    }
+    let author = args.author.clone().unwrap_or_else(author);
+    let deed = Deed {
+        kind: verb,
+        author: &author,
+        reason: &args.reason,
+        consents: &given,
+    };
+    report.revision = Some(edit.commit(&proposal, deed).map_err(&failed)?);
+    let exit = context.output.answer(&report)?;
+    let undo = context.command(&format!("state undo {}", capture.name));
+    context.output.next("take it back", &undo);
+    Ok(exit)
+}
+
+/// Has the connector read the new state, if it is one that can.
+fn is_read(
+    context: &Context,
+    project: &Project,
+    capture: &Capture,
+    args: &ChangeArgs,
+    proposal: &Proposal,
+) -> Result<bool, Failure> {
+    if args.unread {
+        return Ok(false);
+    }
+    let read = edit::check_readable(project, capture, proposal.state(), context.log());
+    read.map_err(|error: RunError| {
+        Failure::of(&error, Asked::Plan)
+            .hint("the connector does not take the new state, and nothing was changed; `--unread` leaves it unasked")
+    })
+}
+
+/// The consents that a change needs, all of them given.
+fn consents(proposal: &Proposal, args: &ChangeArgs) -> Result<Vec<Consent>, Failure> {
+    let needed = proposal.needed();
+    let given: BTreeSet<&Consent> = args.allow.iter().collect();
+    let idle = args.allow.iter().find(|consent| !needed.contains(consent));
+    if let Some(idle) = idle {
+        let message = format!("this change has no need of `{idle}`; leave it out, or correct it");
+        return Err(Failure::new("consent.not_needed", message));
+    }
+    let missing: Vec<String> = needed
+        .iter()
+        .filter(|consent| !given.contains(consent))
+        .map(|consent| format!("--allow {consent}"))
+        .collect();
+    if missing.is_empty() {
+        return Ok(needed);
+    }
+    let shown = missing
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(" ");
+    let message = format!(
+        "this would lose data or have it read again, or nobody can tell; nothing was changed. If it is meant: {shown}"
+    );
+    Err(Failure::new("consent.missing", message))
+}
+
+/// Asks on a terminal. Where there is none, nobody has said yes.
+fn is_confirmed(context: &Context, capture: &Capture) -> Result<bool, Failure> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Ok(false);
+    }
+    context
+        .output
+        .note(&format!("Change the state of {}? [y/N]", capture.name));
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    read.map_err(|error| Failure::new("input.unreadable", error.to_string()))?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// Whoever is logged in, as far as the environment tells.
+fn author() -> String {
+    let names = ["USER", "LOGNAME", "USERNAME"];
+    let name = names.into_iter().find_map(|name| std::env::var(name).ok());
+    name.filter(|name| !name.is_empty())
+        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+}
+
+fn connector_state(edit: &Edit) -> Result<ConnectorState, Failure> {
+    ConnectorState::new(edit.state().clone())
+        .map_err(|error| Failure::new("state.unreadable", error.to_string()))
+}
+
+fn nothing() -> Node {
+    Node::Object(Object::new())
+}
+
+/// A state in which a binding has another state, or none.
+fn with_binding(state: &Node, key: &str, value: Option<Node>) -> Node {
+    let mut state = state.clone();
+    let mut states = match state.pointer(&format!("/{BINDING_STATES}")) {
+        Some(Node::Object(states)) => states.clone(),
+        _ => Object::new(),
+    };
+    match value {
+        Some(value) => drop(states.insert(key, value)),
+        None => drop(states.remove(key)),
+    }
+    if let Some(members) = state.as_object_mut() {
+        members.insert(BINDING_STATES, Node::Object(states));
+    }
+    state
+}
+
+fn parse(flag: &str, text: &str) -> Result<Node, Failure> {
+    let refused = |problem: String| {
+        Failure::new(
+            "input.syntax",
+            format!("`{flag}` {problem}; give it the state of a binding, a JSON object"),
+        )
+    };
+    let node = Node::parse(text).map_err(|error| refused(format!("is no JSON ({error})")))?;
+    match node.as_object() {
+        Some(_) => Ok(node),
+        None => Err(refused("is no object".to_owned())),
+    }
+}
