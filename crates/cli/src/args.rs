@@ -161,6 +161,8 @@ impl Verb {
             },
             Self::Migrate(args) => match args.verb {
                 Some(MigrateVerb::Apply(_)) => "migrate apply",
+                Some(MigrateVerb::Rollback(_)) => "migrate rollback",
+                Some(MigrateVerb::History(_)) => "migrate history",
                 Some(MigrateVerb::New(_)) => "migrate new",
                 Some(MigrateVerb::Plan(_)) | None => "migrate plan",
             },
@@ -332,7 +334,7 @@ pub(crate) struct HistoryArgs {
 /// What is said with every change of a state.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Changing")]
-pub(crate) struct ChangeArgs {
+pub(crate) struct WordArgs {
     /// Consent to what the change means: `rewind:orders`; may be given several times
     #[arg(long, value_name = "KIND:BINDING", value_parser = consent)]
     pub(crate) allow: Vec<Consent>,
@@ -355,6 +357,14 @@ pub(crate) struct ChangeArgs {
         hide_env_values = true
     )]
     pub(crate) author: Option<String>,
+}
+
+/// What is said with a change by hand.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Changing")]
+pub(crate) struct ChangeArgs {
+    #[command(flatten)]
+    pub(crate) word: WordArgs,
     /// Do not have the connector read the new state first
     #[arg(long)]
     pub(crate) unread: bool,
@@ -489,6 +499,7 @@ Examples:
   staunch migrate                                 the same as `staunch migrate plan`
   staunch migrate plan shop --to ./source-shop-2  what another version would do
   staunch migrate apply shop                      have the connector of flow.yaml do it
+  staunch migrate rollback shop                   take the last one back
   staunch migrate new split-cursor                begin a migration, in a connector's crate"
 )]
 pub(crate) struct MigrateArgs {
@@ -502,6 +513,8 @@ pub(crate) struct MigrateArgs {
 pub(crate) enum MigrateVerb {
     Plan(PlanArgs),
     Apply(ApplyArgs),
+    Rollback(RollbackArgs),
+    History(MigrationsArgs),
     New(NewArgs),
 }
 
@@ -562,6 +575,54 @@ pub(crate) struct ApplyArgs {
     /// Let the connector ask its source when it plans, should a migration need to
     #[arg(long)]
     pub(crate) ask_source: bool,
+}
+
+/// Take the last migration back: by the reverse of its steps, or by the state that it found
+///
+/// The reverse is run on the state of today, so what was captured since is kept. From the state that the migration found, that is captured
+/// again. Without `--mode` it is the reverse, if there is one. Documents are not touched, and neither is flow.yaml: put the connector of
+/// before back into it, or the next run migrates again.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  staunch migrate rollback shop                    after a question, by the reverse of its steps
+  staunch migrate rollback shop --mode snapshot    to the state of before
+  staunch migrate rollback shop --with ./source-shop-2 --yes
+                                                   where flow.yaml has the connector of before already")]
+pub(crate) struct RollbackArgs {
+    #[command(flatten)]
+    pub(crate) capture: CaptureArg,
+    /// How. To say `snapshot` is to consent that what was captured since is captured again
+    #[arg(long, value_name = "MODE")]
+    pub(crate) mode: Option<RollbackMode>,
+    /// Ask this connector for the reverse: a program and its arguments, split at blanks
+    #[arg(long, value_name = "COMMAND", value_parser = words)]
+    pub(crate) with: Option<Words>,
+    #[command(flatten)]
+    pub(crate) word: WordArgs,
+}
+
+/// How a migration is taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RollbackMode {
+    /// By the reverse of its steps, on the state of today
+    Down,
+    /// By the state that it found
+    Snapshot,
+}
+
+/// List the migrations that were committed, and those that were taken back
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  staunch migrate history              the last twenty
+  staunch migrate history shop -n 50   as many as that, if they are kept")]
+pub(crate) struct MigrationsArgs {
+    #[command(flatten)]
+    pub(crate) capture: CaptureArg,
+    /// How many
+    #[arg(short = 'n', value_name = "COUNT", default_value_t = 20)]
+    pub(crate) count: usize,
 }
 
 /// Begin a migration in a connector's crate: a step to fill in, and a state to try it on

@@ -92,6 +92,8 @@ pub(crate) fn exit(code: &str, asked: Asked) -> Exit {
             | "state.newer_than_connector"
             | "consent.missing"
             | "change.not_confirmed"
+            | "rollback.no_reverse"
+            | "rollback.not_possible"
             | "plan.stale",
             _,
         ) => Exit::Refused,
@@ -140,6 +142,8 @@ mod tests {
             ("state.newer_than_connector", Refused, Refused, Refused),
             ("consent.missing", Refused, Refused, Refused),
             ("change.not_confirmed", Refused, Refused, Refused),
+            ("rollback.no_reverse", Refused, Refused, Refused),
+            ("rollback.not_possible", Refused, Refused, Refused),
             (
                 "store.history_broken",
                 Unreachable,

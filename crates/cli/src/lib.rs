@@ -73,6 +73,8 @@ fn dispatch(context: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Migrate(args) => match args.verb.unwrap_or(MigrateVerb::Plan(args.plan)) {
             MigrateVerb::Plan(args) => migrate::plan::run(context, &args),
             MigrateVerb::Apply(args) => migrate::apply::run(context, &args),
+            MigrateVerb::Rollback(args) => migrate::rollback::run(context, &args),
+            MigrateVerb::History(args) => state::history::migrations(context, &args),
             MigrateVerb::New(args) => migrate::new::run(context, &args),
         },
     }

@@ -52,6 +52,8 @@ pub struct Migrating<'a, C> {
     /// The part of the key space that this process captures.
     pub range: RangeSpec,
     pub(crate) purpose: Purpose,
+    /// The steps that are to be undone. None where the state is migrated.
+    pub(crate) undo: &'a [String],
     #[cfg(feature = "http")]
     pub(crate) http: http::Client,
     pub(crate) definitions: Definitions,
@@ -66,6 +68,11 @@ impl Definitions {
         let mut checksums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of_chain = chain.steps();
         checksums.extend(of_chain.map(|step| (step.name, digest(&step.definition))));
+    }
+
+    fn has(&self, step: &str) -> bool {
+        let checksums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        checksums.contains_key(step)
     }
 
     fn checksum(&self, step: &str) -> Option<String> {
@@ -114,9 +121,25 @@ pub struct SourceNeeded;
 impl<C> Migrating<'_, C> {
     /// Runs a chain on the state, and remembers what its steps are for the record that the runtime keeps.
     ///
+    /// Where a rollback is planned, what is run is the reverse of those of its steps that are to be undone, and of all behind them.
+    ///
     /// # Errors
-    /// When a step fails, or its result would change again.
+    /// When a step fails, or its result would change again; for a rollback, when a step has no reverse.
     pub fn run(&self, chain: &Chain) -> Result<Migration, MigrationError> {
+        let reverse;
+        let chain = match self.undo {
+            [] => chain,
+            undo => {
+                let Some(first) = chain
+                    .names()
+                    .position(|step| undo.iter().any(|name| name == step))
+                else {
+                    return Ok(Migration::Unchanged); // None of them is one of these.
+                };
+                reverse = chain.back_to(chain.names().take(first).last())?;
+                &reverse
+            }
+        };
         self.definitions.remember(chain);
         let migrated = chain.run(self.state, self.bindings)?;
         if migrated.applied.is_empty() {
@@ -174,6 +197,12 @@ pub(crate) async fn plan<C: Connector>(
     if applied.is_empty() && !migrating.state.same_state(&state) {
         return Err(
             "the connector's migration changes the state and names no step; it must name what it does in `applied`".into(),
+        );
+    }
+    let is_of_reverse = |applied: &Applied| migrating.definitions.has(&applied.migration);
+    if !migrating.undo.is_empty() && !applied.iter().all(is_of_reverse) {
+        return Err(
+            "the connector's migration is no chain of steps, so none can be taken back; go back to the state before it instead".into(),
         );
     }
     let terms = Terms {

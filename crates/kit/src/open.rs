@@ -89,11 +89,13 @@ pub(crate) struct Migrated<C> {
     pub(crate) planned: Option<Planned>,
 }
 
-/// Reads the request, and carries its state into today's shape. Asks the source only if a migration must, and may.
+/// Reads the request, and carries its state into today's shape, or takes the steps back that are to be undone. Asks the source only if a
+/// migration must, and may.
 pub(crate) async fn migrate<C: Connector>(
     connector: &C,
     open: &mut Open,
     purpose: Purpose,
+    undo: &[String],
     now: Timestamp,
 ) -> Result<Migrated<C::Config>, BoxError> {
     let configs = resource_configs(&open.capture.bindings)?;
@@ -113,6 +115,7 @@ pub(crate) async fn migrate<C: Connector>(
         bindings: &bindings,
         range: open.range,
         purpose,
+        undo,
         #[cfg(feature = "http")]
         http: crate::http::Client::of_opening(),
         definitions: Definitions::default(),
@@ -149,7 +152,7 @@ pub(crate) async fn prepare<C: Connector>(
         state,
         decoded,
         planned,
-    } = migrate(connector, &mut open, Purpose::Open, now).await?;
+    } = migrate(connector, &mut open, Purpose::Open, &[], now).await?;
     // The request may hold megabytes, of which nothing else is needed from here on. Copied, and not taken out of it: the few bytes
     // that stay, strewn over the many, would keep the memory of all from the system.
     let bindings = open.capture.bindings.iter();

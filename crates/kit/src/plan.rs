@@ -20,22 +20,23 @@ use crate::{log, open};
 
 pub(crate) const USAGE: &str = "\
 usage: CONNECTOR                        serve the capture protocol on standard input and output
-       CONNECTOR plan [--ask-source]    read an Open request from standard input, and print what opening
+       CONNECTOR plan [--ask-source] [--undo STEP]...
+                                        read an Open request from standard input, and print what opening
                                         with it would do to the connector state, as JSON
        CONNECTOR plan --probe           say that `plan` is understood, and nothing else
 
-  --ask-source    let a migration ask the source, if it must";
+  --ask-source    let a migration ask the source, if it must
+  --undo STEP     print what taking this step of a migration back would do, and all behind it";
 
 /// What `plan --probe` prints. A connector that knows nothing of plans, and reads an empty input, prints nothing.
 const PROBE: &str = "{\"staunch\":{\"plan\":1}}\n";
 
 /// Answers the `plan` subcommand.
 pub(crate) fn main(runtime: &Runtime, connector: &impl Connector, options: &[&str]) -> ExitCode {
-    let outcome = match options {
-        ["--probe"] => Ok(PROBE.to_owned()),
-        [] => runtime.block_on(plan(connector, std::io::stdin(), false)),
-        ["--ask-source"] => runtime.block_on(plan(connector, std::io::stdin(), true)),
-        _ => {
+    let outcome = match (options, Options::read(options)) {
+        (["--probe"], _) => Ok(PROBE.to_owned()),
+        (_, Some(options)) => runtime.block_on(plan(connector, std::io::stdin(), &options)),
+        (_, None) => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
         }
@@ -50,11 +51,34 @@ pub(crate) fn main(runtime: &Runtime, connector: &impl Connector, options: &[&st
     }
 }
 
+/// How a plan is asked for.
+#[derive(Debug, Default)]
+struct Options {
+    may_ask_source: bool,
+    /// The steps to be undone.
+    undo: Vec<String>,
+}
+
+impl Options {
+    fn read(words: &[&str]) -> Option<Self> {
+        let mut options = Self::default();
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            match *word {
+                "--ask-source" => options.may_ask_source = true,
+                "--undo" => options.undo.push((*words.next()?).to_owned()),
+                _ => return None,
+            }
+        }
+        Some(options)
+    }
+}
+
 /// The plan for the `Open` request that `input` holds: `null` if opening would leave the state alone.
 async fn plan(
     connector: &impl Connector,
     input: impl Read,
-    may_ask_source: bool,
+    options: &Options,
 ) -> Result<String, BoxError> {
     let mut lines = Lines::new(input, MAX_REQUEST_BYTES).accept_unterminated();
     let line = lines
@@ -66,7 +90,10 @@ async fn plan(
     let migrated = open::migrate(
         connector,
         &mut open,
-        Purpose::Look { may_ask_source },
+        Purpose::Look {
+            may_ask_source: options.may_ask_source,
+        },
+        &options.undo,
         clock::now(),
     )
     .await?;

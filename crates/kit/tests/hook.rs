@@ -362,3 +362,42 @@ fn a_plan_has_byte_for_byte_the_update_that_opening_sends() {
         assert_eq!(update_of(&lines[1]), (update, is_merge_patch), "{what}");
     }
 }
+
+#[test]
+fn a_step_that_is_undone_is_planned_on_the_state_of_today() {
+    let keyed = format!(r#"{{"inc":{{"main":{{"cursor":9}}}},{STAMP}}}"#);
+    let state = format!(r#"{{"bindingStateV1":{{"a":{keyed},"b":{keyed}}}}}"#);
+    let plan = |chain: &str, undo: &[&str], state: &str| {
+        let request = open_with(json!({ "chain": chain }), &[binding("a")], state);
+        let mut words = vec!["plan"];
+        words.extend(undo.iter().flat_map(|step| ["--undo", *step]));
+        Process::run(&words, &request)
+    };
+    let undone = plan("keyed", &["flat-to-keyed"], &state);
+    assert_eq!(
+        (undone.code, undone.lines.len()),
+        (Some(0), 1),
+        "{undone:?}"
+    );
+    let planned: Value = serde_json::from_str(&undone.lines[0]).unwrap();
+    let flat = json!({ "inc": { "main": null, "cursor": 9 } });
+    assert_eq!(
+        (&planned["update"], planned["groups"][0]["outcome"].as_str()),
+        (
+            &json!({ "bindingStateV1": { "a": flat, "b": flat } }),
+            Some("REWRITE")
+        )
+    );
+
+    let unknown = plan("keyed", &["another"], &state);
+    assert_eq!((unknown.code, &*unknown.lines[0]), (Some(0), "null"));
+    let irreversible = plan("whole", &["another", "without-token"], &state);
+    assert_eq!((irreversible.code, irreversible.lines.len()), (Some(1), 0));
+    let error = irreversible.logged("error").join("\n");
+    assert!(error.contains("without-token"), "{error}");
+    let hand = plan("hand", &["by-hand"], r#"{"old":1,"bindingStateV1":{}}"#);
+    assert_eq!((hand.code, hand.lines.len()), (Some(1), 0));
+    let error = hand.logged("error").join("\n");
+    assert!(error.contains("is no chain of steps"), "{error}");
+    assert_eq!(Process::run(&["plan", "--undo"], "").code, Some(2));
+}

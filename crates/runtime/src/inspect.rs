@@ -159,6 +159,8 @@ pub struct Question<'a> {
     pub state: Option<&'a Node>,
     /// Whether the connector may ask its source.
     pub ask_source: bool,
+    /// Plan to take these steps of a migration back, and all behind them.
+    pub undo: &'a [String],
 }
 
 /// What opening a capture would do to its state.
@@ -192,7 +194,14 @@ pub fn plan(
     };
     probe(&command, Arc::clone(&log))?;
     let spec = spec_without_source(project, capture, &command, Arc::clone(&log))?;
-    let plan = ask(&command, spec, &state, question.ask_source, log)?;
+    let plan = ask(
+        &command,
+        spec,
+        &state,
+        question.ask_source,
+        question.undo,
+        log,
+    )?;
     Ok(Planned {
         revision,
         connector: command.version(),
@@ -225,6 +234,7 @@ pub fn plan_alone(
         spec_without_project(&command, config)?,
         state,
         ask_source,
+        &[],
         log,
     )?;
     Ok(Planned {
@@ -286,6 +296,7 @@ fn ask(
     capture: CaptureSpec,
     state: &Node,
     ask_source: bool,
+    undo: &[String],
     log: LogSink,
 ) -> Result<Option<Plan>, RunError> {
     let open = Request::Open(request::Open {
@@ -294,14 +305,16 @@ fn ask(
         range: RangeSpec::full(),
         state: RawValue::from_string(state.to_json()).expect("a state is valid JSON"),
     });
-    let arguments: &[&str] = if ask_source {
-        &["plan", "--ask-source"]
-    } else {
-        &["plan"]
-    };
+    let mut arguments = vec!["plan"];
+    if ask_source {
+        arguments.push("--ask-source");
+    }
+    for step in undo {
+        arguments.extend(["--undo", step]);
+    }
     let mut line = Vec::new();
     encode_request(&open, &mut line);
-    let answer = Connector::ask_once(command, arguments, line, log)?;
+    let answer = Connector::ask_once(command, &arguments, line, log)?;
     serde_json::from_slice(&answer).map_err(|error| {
         RunError::Plan(format!(
             "connector `{}` answered with a plan that cannot be read: {error}",

@@ -14,6 +14,7 @@ pub mod files;
 pub mod inspect;
 mod process;
 mod project;
+pub mod rollback;
 mod run;
 pub mod schema;
 mod session;

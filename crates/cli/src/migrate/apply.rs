@@ -75,6 +75,7 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> 
         to,
         state: None,
         ask_source: args.ask_source,
+        undo: &[],
     };
     let planned = inspect::plan(&project, capture, question, context.log());
     let planned = planned.map_err(context::failed(capture, Asked::Plan))?;

@@ -120,6 +120,7 @@ pub(crate) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
         to: args.to.as_ref().map(|words| words.0.as_slice()),
         state: state.as_ref().map(|given| &given.state),
         ask_source: args.ask_source,
+        undo: &[],
     };
     let planned = inspect::plan(&project, capture, question, context.log());
     let planned = planned.map_err(context::failed(capture, Asked::Plan))?;

@@ -11,7 +11,7 @@ use staunch_runtime::{Project, RunError};
 use staunch_state::{BINDING_STATES, ConnectorState, Consent, Node, Object, Outcome, StateUpdate};
 
 use super::{at_revision, select, store, unreadable};
-use crate::args::{CaptureArg, ChangeArgs, CopyArgs, ResetArgs, SetArgs, UndoArgs};
+use crate::args::{CaptureArg, ChangeArgs, CopyArgs, ResetArgs, SetArgs, UndoArgs, WordArgs};
 use crate::context::{self, Context};
 use crate::exit::{Asked, Exit};
 use crate::failure::Failure;
@@ -25,15 +25,15 @@ const SHOWN: usize = 20;
 
 /// How one state differs from another.
 #[derive(Serialize)]
-pub(super) struct Difference {
+pub(crate) struct Difference {
     /// Every binding whose state changes.
-    pub(super) changed: Vec<Changed>,
+    pub(crate) changed: Vec<Changed>,
     /// What makes the one of the other: a merge patch, unless a `null` that stands in the state makes it the whole state.
     update: Box<RawValue>,
 }
 
 impl Difference {
-    pub(super) fn between(before: &Node, after: &Node) -> Self {
+    pub(crate) fn between(before: &Node, after: &Node) -> Self {
         let update = StateUpdate::diff(before, after);
         let text = update.to_wire().pop().map(|update| update.updated);
         Self {
@@ -44,7 +44,7 @@ impl Difference {
     }
 
     /// Where each binding resumes, what that means if it `is_judged`, and then what the change is.
-    pub(super) fn text(&self, is_judged: bool) -> String {
+    pub(crate) fn text(&self, is_judged: bool) -> String {
         let mut text = String::new();
         for changed in self.changed.iter().take(SHOWN) {
             let key = clean_line(&changed.state_key);
@@ -273,23 +273,20 @@ pub(super) fn run(
         return context.output.answer(&report);
     }
     report.is_read = is_read(context, &project, capture, args, &proposal).map_err(about)?;
-    let given = consents(&proposal, args);
+    let given = consents(proposal.needed(), &args.word.allow);
     // What is refused is shown, too: it is what is consented to, or not.
-    let is_asked = !args.yes && !context.output.json;
+    let is_asked = !args.word.yes && !context.output.json;
     if given.is_err() || is_asked {
         context.output.note(report.difference.text(true).trim_end());
         report.is_shown = true;
     }
     let given = given.map_err(about)?;
-    if !args.yes && !(is_asked && is_confirmed(context, capture)?) {
-        let message = "nothing was changed: nobody said yes; say `--yes` where nobody can be asked";
-        return Err(about(Failure::new("change.not_confirmed", message)));
-    }
-    let author = args.author.clone().unwrap_or_else(author);
+    confirm(context, capture, &args.word).map_err(about)?;
+    let author = author(&args.word);
     let deed = Deed {
         kind: verb,
         author: &author,
-        reason: &args.reason,
+        reason: &args.word.reason,
         consents: &given,
     };
     report.revision = Some(edit.commit(&proposal, deed).map_err(&failed)?);
@@ -318,10 +315,9 @@ fn is_read(
 }
 
 /// The consents that a change needs, all of them given.
-fn consents(proposal: &Proposal, args: &ChangeArgs) -> Result<Vec<Consent>, Failure> {
-    let needed = proposal.needed();
-    let given: BTreeSet<&Consent> = args.allow.iter().collect();
-    let idle = args.allow.iter().find(|consent| !needed.contains(consent));
+pub(crate) fn consents(needed: Vec<Consent>, allowed: &[Consent]) -> Result<Vec<Consent>, Failure> {
+    let given: BTreeSet<&Consent> = allowed.iter().collect();
+    let idle = allowed.iter().find(|consent| !needed.contains(consent));
     if let Some(idle) = idle {
         let message = format!("this change has no need of `{idle}`; leave it out, or correct it");
         return Err(Failure::new("consent.not_needed", message));
@@ -347,10 +343,22 @@ fn consents(proposal: &Proposal, args: &ChangeArgs) -> Result<Vec<Consent>, Fail
 }
 
 /// Asks on a terminal. Where there is none, nobody has said yes.
-fn is_confirmed(context: &Context, capture: &Capture) -> Result<bool, Failure> {
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Ok(false);
+pub(crate) fn confirm(
+    context: &Context,
+    capture: &Capture,
+    args: &WordArgs,
+) -> Result<(), Failure> {
+    let can_ask =
+        !context.output.json && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let has_said = args.yes || can_ask && has_said_yes(context, capture)?;
+    if has_said {
+        return Ok(());
     }
+    let message = "nothing was changed: nobody said yes; say `--yes` where nobody can be asked";
+    Err(Failure::new("change.not_confirmed", message))
+}
+
+fn has_said_yes(context: &Context, capture: &Capture) -> Result<bool, Failure> {
     context
         .output
         .note(&format!("Change the state of {}? [y/N]", capture.name));
@@ -360,10 +368,13 @@ fn is_confirmed(context: &Context, capture: &Capture) -> Result<bool, Failure> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// Whoever is logged in, as far as the environment tells.
-fn author() -> String {
-    let names = ["USER", "LOGNAME", "USERNAME"];
-    let name = names.into_iter().find_map(|name| std::env::var(name).ok());
+/// Who it is that changes something: whoever is logged in, as far as the environment tells.
+pub(crate) fn author(args: &WordArgs) -> String {
+    let of_environment = || {
+        let names = ["USER", "LOGNAME", "USERNAME"];
+        names.into_iter().find_map(|name| std::env::var(name).ok())
+    };
+    let name = args.author.clone().or_else(of_environment);
     name.filter(|name| !name.is_empty())
         .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }

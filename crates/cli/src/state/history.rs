@@ -5,7 +5,7 @@ use staunch_protocol::RawValue;
 use staunch_runtime::store::ChangeRow;
 
 use super::{short_version, store};
-use crate::args::HistoryArgs;
+use crate::args::{HistoryArgs, MigrationsArgs};
 use crate::context::{self, Context};
 use crate::events;
 use crate::exit::{Asked, Exit};
@@ -15,6 +15,8 @@ use crate::quantity::{bytes, count, counted};
 
 #[derive(Serialize)]
 struct HistoryReport {
+    #[serde(skip)]
+    command: &'static str,
     capture: String,
     /// The newest first.
     changes: Vec<Change>,
@@ -56,9 +58,30 @@ pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Result<Exit, Failure
     let is_shown = |change: &ChangeRow| !args.only_marked || change.kind != "checkpoint";
     let changes = changes.into_iter().filter(is_shown).take(args.count);
     let report = HistoryReport {
+        command: HistoryReport::COMMAND,
         capture: capture.name.clone(),
         changes: changes.map(Change::of).collect(),
         checked,
+    };
+    context.output.note(&report.summary());
+    context.output.answer(&report)
+}
+
+/// `staunch migrate history`: the same, of migrations and rollbacks alone.
+pub(crate) fn migrations(context: &Context, args: &MigrationsArgs) -> Result<Exit, Failure> {
+    let project = context.project(Asked::Other)?;
+    let capture = context::capture(&project, &args.capture, Asked::Other)?;
+    let store = store(&project, capture)?;
+    let changes = store.history(&capture.name, usize::MAX);
+    let changes = changes
+        .map_err(|error| Failure::new(error.code(), error.to_string()).about(&capture.name))?;
+    let is_shown = |change: &ChangeRow| matches!(&*change.kind, "migration" | "rollback");
+    let changes = changes.into_iter().filter(is_shown).take(args.count);
+    let report = HistoryReport {
+        command: "migrate history",
+        capture: capture.name.clone(),
+        changes: changes.map(Change::of).collect(),
+        checked: None,
     };
     context.output.note(&report.summary());
     context.output.answer(&report)
@@ -98,11 +121,16 @@ impl Change {
 impl Report for HistoryReport {
     const COMMAND: &'static str = "state history";
 
+    fn command(&self) -> &'static str {
+        self.command
+    }
+
     fn summary(&self) -> String {
         let Self {
             capture,
             changes,
             checked,
+            ..
         } = self;
         match checked {
             Some(kept) => format!(

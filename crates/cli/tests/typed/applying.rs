@@ -12,7 +12,7 @@ const UPDATE: &str =
     r#"{"bindingStateV1":{"orders":{"inc":{"cursor":null,"realtime":{"cursor":1}}}}}"#;
 
 /// What a connector says once it is opened that migrates, and then waits to be stopped.
-fn migrates() -> String {
+pub(crate) fn migrates() -> String {
     let record = json!({ "level": "info", "msg": "connector state is migrated", "fields": { "migration": {
         "migrations": [{ "name": "realtime", "checksum": null, "bindings": 1 }], "mergePatch": true, "updateBytes": UPDATE.len(),
         "updateDigest": format!("{:032x}", XxHash3_128::oneshot(UPDATE.as_bytes())),
@@ -24,7 +24,7 @@ fn migrates() -> String {
 }
 
 /// What a planner says: orders change, and that needs a consent or none.
-fn plan(needs: &Value, given: &[Value]) -> Value {
+pub(crate) fn plan(needs: &Value, given: &[Value]) -> Value {
     json!({
         "groups": [{
             "outcome": "REWIND", "change": "inc {cursor} to inc {realtime}", "notes": [], "migrations": ["realtime"], "needs": needs,
@@ -38,7 +38,7 @@ fn plan(needs: &Value, given: &[Value]) -> Value {
 }
 
 /// A shop that was captured once, and a connector in it that plans this, and does `after_open` when it is opened.
-fn shop(plan: &Value, after_open: &str) -> Shop {
+pub(crate) fn shop(plan: &Value, after_open: &str) -> Shop {
     let shop = Shop::that(CAPTURES);
     assert_eq!(shop.staunch("run --once").code, Some(0));
     let answers = shop.read("connector.new");

@@ -9,5 +9,6 @@ mod changing;
 mod help;
 mod planning;
 mod project;
+mod rolling_back;
 mod running;
 mod wrong;

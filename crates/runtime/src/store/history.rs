@@ -32,7 +32,7 @@ const WHOLE: &str = "state";
 const NOTHING: &str = "{}";
 
 /// A change of a state, as it was recorded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChangeRow {
     /// The revision that it made.
@@ -51,6 +51,8 @@ pub struct ChangeRow {
     pub migrations: String,
     /// JSON text: what was consented to.
     pub consents: String,
+    /// How many documents the capture had committed by then, these included.
+    pub documents: u64,
     /// How long the update is.
     pub update_bytes: u64,
 }
@@ -71,12 +73,13 @@ struct Link {
     update: String,
     before: Option<String>,
     digest: String,
+    documents: u64,
     previous: String,
     link: String,
 }
 
 const LINK_COLUMNS: &str = "capture, revision, at, kind, connector, author, reason, migrations, consents, form, state_update, \
-                            state_before, state_digest, previous, link";
+                            state_before, state_digest, documents, previous, link";
 
 /// The last change of a capture.
 struct Last {
@@ -110,8 +113,9 @@ impl Link {
             update: row.get(10)?,
             before: row.get(11)?,
             digest: row.get(12)?,
-            previous: row.get(13)?,
-            link: row.get(14)?,
+            documents: unsigned(row, 13)?,
+            previous: row.get(14)?,
+            link: row.get(15)?,
         })
     }
 
@@ -132,6 +136,7 @@ impl Link {
             &digest(&self.update),
             &self.before.as_deref().map(digest).unwrap_or_default(),
             &self.digest,
+            &self.documents.to_string(),
         ];
         for part in parts {
             text.push_str(&format!("\n{}:{part}", part.len()));
@@ -201,6 +206,7 @@ pub(super) fn record(
         update,
         before,
         digest: digest(state),
+        documents: documents(transaction, commit.capture)?,
         previous: last
             .as_ref()
             .map_or_else(String::new, |last| last.link.clone()),
@@ -236,6 +242,7 @@ pub(super) fn adopt_journal(transaction: &Connection) -> rusqlite::Result<()> {
             update: row.get(7)?,
             before: Some(row.get(8)?),
             digest: String::new(),
+            documents: 0, // How many there were, nobody wrote down.
             previous: String::new(),
             link: String::new(),
         };
@@ -274,6 +281,13 @@ fn stored(transaction: &Connection, capture: &str) -> rusqlite::Result<String> {
     Ok(state.unwrap_or_else(|| NOTHING.to_owned()))
 }
 
+/// How many documents the capture has committed, those of this transaction included.
+fn documents(transaction: &Connection, capture: &str) -> rusqlite::Result<u64> {
+    transaction
+        .prepare_cached("SELECT documents FROM progress WHERE capture = ?1")?
+        .query_row([capture], |row| unsigned(row, 0))
+}
+
 fn last(transaction: &Connection, capture: &str) -> rusqlite::Result<Option<Last>> {
     transaction
         .prepare_cached(
@@ -298,7 +312,7 @@ fn insert(transaction: &Connection, link: &Link, segment: Option<&Last>) -> rusq
     transaction
         .prepare_cached(&format!(
             "INSERT INTO changes ({LINK_COLUMNS}, place, bytes, segment_bytes) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
         ))?
         .execute(params![
             link.capture,
@@ -314,6 +328,7 @@ fn insert(transaction: &Connection, link: &Link, segment: Option<&Last>) -> rusq
             link.update,
             link.before,
             link.digest,
+            signed(link.documents)?,
             link.previous,
             link.link,
             signed(place)?,
@@ -391,7 +406,7 @@ impl StoreReader {
         self.query("reading the history", |connection| {
             connection
                 .prepare_cached(
-                    "SELECT revision, at, kind, connector, author, reason, migrations, consents, length(state_update) \
+                    "SELECT revision, at, kind, connector, author, reason, migrations, consents, documents, length(state_update) \
                      FROM changes WHERE capture = ?1 ORDER BY revision DESC LIMIT ?2",
                 )?
                 .query_map(params![capture, limit], |row| {
@@ -404,7 +419,8 @@ impl StoreReader {
                         reason: row.get(5)?,
                         migrations: row.get(6)?,
                         consents: row.get(7)?,
-                        update_bytes: unsigned(row, 8)?,
+                        documents: unsigned(row, 8)?,
+                        update_bytes: unsigned(row, 9)?,
                     })
                 })?
                 .collect()

@@ -16,6 +16,8 @@ CREATE TABLE changes (
     state_update  TEXT    NOT NULL,
     state_before  TEXT,
     state_digest  TEXT    NOT NULL,
+    -- How many the capture had committed then.
+    documents     INTEGER NOT NULL CHECK (documents >= 0),
     previous      TEXT    NOT NULL,
     link          TEXT    NOT NULL,
     -- The place in its segment, from 0 on; the bytes of this row, and of the segment up to here.
@@ -31,7 +33,7 @@ BEGIN SELECT RAISE(ABORT, 'what was done to a state does not change'); END;
 
 -- What a person looks at: everything that was done, and what was not a checkpoint with all that is known of it.
 CREATE VIEW history AS
-SELECT id, capture, revision, at, kind, connector, author, reason, migrations, consents,
+SELECT id, capture, revision, at, kind, connector, author, reason, migrations, consents, documents,
        length(state_update) AS update_bytes, length(state_before) AS before_bytes
 FROM changes ORDER BY id;
 

@@ -57,9 +57,9 @@ pub(crate) const ALL: [Spoil; 10] = [
         execute(
             project,
             "INSERT INTO changes (capture, revision, at, kind, connector, author, reason, migrations, consents, form, state_update, \
-             state_before, state_digest, previous, link, place, bytes, segment_bytes) \
+             state_before, state_digest, documents, previous, link, place, bytes, segment_bytes) \
              SELECT capture, revision + 1000, at, kind, connector, author, reason, migrations, consents, form, state_update, \
-             state_before, state_digest, previous, link, place, bytes, segment_bytes FROM changes WHERE kind = 'migration'",
+             state_before, state_digest, documents, previous, link, place, bytes, segment_bytes FROM changes WHERE kind = 'migration'",
         );
     }),
 ];

@@ -1,0 +1,167 @@
+//! The ways back from a migration, and what each of them costs.
+//!
+//! Two there are: the reverses that its steps declare, run on the state of today, which keep what was captured since; and the state that the
+//! migration found, from which that is captured again.
+
+use serde::Serialize;
+use staunch_state::Plan;
+
+use crate::catalog::Capture;
+use crate::edit::{Edit, Proposal};
+use crate::error::RunError;
+use crate::inspect::{self, Question};
+use crate::process::LogSink;
+use crate::project::Project;
+use crate::run::parse_state;
+use crate::store::ChangeRow;
+
+/// A migration that was committed and not taken back yet.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Committed {
+    /// The revision that it made.
+    pub revision: u64,
+    /// When, RFC 3339.
+    pub at: String,
+    /// By which connector.
+    pub connector: String,
+    /// Its steps, in their order.
+    pub steps: Vec<String>,
+    /// The connector that made the revision before, if that is known.
+    pub connector_before: Option<String>,
+    /// Documents that were committed since.
+    pub documents_since: u64,
+}
+
+/// How a migration can be taken back.
+#[derive(Debug)]
+pub struct WaysBack {
+    /// The migration.
+    pub migration: Committed,
+    /// By the reverses of its steps; or why not.
+    pub reverse: Result<(Plan, Proposal), String>,
+    /// By the state that it found; none if that is not kept any longer.
+    pub snapshot: Option<Proposal>,
+}
+
+/// The place of the last migration that was not taken back, in a history with the newest first.
+fn last_migration(history: &[ChangeRow]) -> Option<usize> {
+    let mut taken_back = 0;
+    history
+        .iter()
+        .position(|change| match change.kind.as_str() {
+            "rollback" => {
+                taken_back += 1;
+                false
+            }
+            "migration" if taken_back > 0 => {
+                taken_back -= 1;
+                false
+            }
+            kind => kind == "migration",
+        })
+}
+
+/// How the last migration of a capture can be taken back; none if there is none that is recorded. `with` is the connector that knows the
+/// reverses, in place of the capture's own.
+///
+/// # Errors
+/// When the history cannot be read.
+pub fn ways_back(
+    project: &Project,
+    capture: &Capture,
+    edit: &Edit,
+    with: Option<&[String]>,
+    log: LogSink,
+) -> Result<Option<WaysBack>, RunError> {
+    let history = edit.reader().history(&capture.name, usize::MAX)?;
+    let Some(place) = last_migration(&history) else {
+        return Ok(None);
+    };
+    let row = &history[place];
+    let before = history.get(place + 1).filter(|_| row.revision > 1);
+    let documents = edit.reader().load(&capture.name)?;
+    let documents = documents.map_or(0, |row| row.documents);
+    let migration = Committed {
+        revision: row.revision,
+        at: row.at.clone(),
+        connector: row.connector.clone(),
+        steps: steps(&row.migrations),
+        connector_before: before.map(|before| before.connector.clone()),
+        documents_since: documents.saturating_sub(row.documents),
+    };
+    let question = Question {
+        to: with,
+        state: Some(edit.state()),
+        undo: &migration.steps,
+        ..Question::default()
+    };
+    let reverse = match inspect::plan(project, capture, question, log) {
+        Ok(planned) => match planned.plan {
+            Some(plan) => {
+                let state = plan.apply(edit.state().clone());
+                Ok((plan, edit.propose(state)))
+            }
+            None => Err(format!(
+                "connector `{}` has no step of that name, or the state is as before already",
+                planned.connector.split('@').next().unwrap_or_default()
+            )),
+        },
+        Err(error) => Err(error.to_string()),
+    };
+    let snapshot = edit
+        .reader()
+        .state_at(&capture.name, row.revision - 1)?
+        .map(|state| parse_state(capture, &state))
+        .transpose()?;
+    Ok(Some(WaysBack {
+        migration,
+        reverse,
+        snapshot: snapshot.map(|state| edit.propose(state)),
+    }))
+}
+
+/// The names of recorded steps.
+fn steps(recorded: &str) -> Vec<String> {
+    let steps: Vec<serde_json::Value> = serde_json::from_str(recorded).unwrap_or_default();
+    let names = steps.iter().filter_map(|step| step["name"].as_str());
+    names.map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_migration_that_was_taken_back_is_not_taken_back_again() {
+        let history = |kinds: &[&str]| -> Vec<ChangeRow> {
+            let rows = kinds.iter().map(|kind| ChangeRow {
+                kind: (*kind).to_owned(),
+                ..ChangeRow::default()
+            });
+            rows.collect()
+        };
+        for (kinds, expected) in [
+            (&["checkpoint", "set"][..], None),
+            (&["checkpoint", "migration", "migration"], Some(1)),
+            (&["rollback", "checkpoint", "migration"], None),
+            (&["rollback", "migration", "migration"], Some(2)),
+            (
+                &["migration", "rollback", "migration", "migration"],
+                Some(0),
+            ),
+            (
+                &[
+                    "rollback",
+                    "rollback",
+                    "migration",
+                    "migration",
+                    "migration",
+                ],
+                Some(4),
+            ),
+        ] {
+            assert_eq!(last_migration(&history(kinds)), expected, "{kinds:?}");
+        }
+    }
+}
