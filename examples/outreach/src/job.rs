@@ -44,7 +44,7 @@ pub(crate) fn run(folder: Option<PathBuf>) -> Result<()> {
     println!("All that follows happens in: {}", folder.path.display());
 
     step("Capture it with the first release, `source-outreach-v1`, which has one cursor");
-    let catalog = catalog("bin/source-outreach-v1", &account)?;
+    let catalog = self::catalog("bin/source-outreach-v1", &account)?;
     folder.write("flow.yaml", &catalog)?;
     print!("{catalog}");
     println!();
@@ -110,6 +110,20 @@ pub(crate) fn run(folder: Option<PathBuf>) -> Result<()> {
     ] {
         println!("  {what:<9} {}", folder.path.join(path).display());
     }
+
+    step("And back: the first release goes on where the present one was");
+    folder.staunch_succeeds(&["migrate", "rollback", "--yes"])?;
+    folder.write(
+        "flow.yaml",
+        &self::catalog("bin/source-outreach-v1", &account)?,
+    )?;
+    println!("flow.yaml now has: command: [\"bin/source-outreach-v1\"]");
+    account.change("account", 40..=41, Duration::ZERO)?;
+    account.wait(10, &folder.path)?;
+    folder.staunch_succeeds(&RUN)?;
+    let missed = compare(&folder, &account, Some(&before))?;
+    ensure!(missed == 0, "{missed} changes are missing");
+    folder.staunch_succeeds(&["migrate", "history"])?;
     Ok(())
 }
 

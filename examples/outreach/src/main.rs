@@ -1,4 +1,4 @@
-//! One cursor becomes two, online, on a simulated Outreach: capture, lose, plan, apply, capture, compare.
+//! One cursor becomes two, online, on a simulated Outreach: capture, lose, plan, apply, capture, compare, roll back.
 #![forbid(unsafe_code)]
 
 mod account;
@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 Captures a simulated Outreach with the first release of `source-outreach`, which misses what appears late; carries the capture over to the
-present release with `staunch migrate plan` and `apply`; and compares what was captured with what the simulator knows.
+present release with `staunch migrate plan` and `apply`; compares what was captured with what the simulator knows; and takes it back.
 
 Usage: cargo run --package staunch-outreach [-- --in FOLDER]
 
