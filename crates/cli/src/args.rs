@@ -137,7 +137,7 @@ pub(crate) enum Verb {
     Discover(DiscoverArgs),
     Check(CheckArgs),
     Run(RunArgs),
-    State(StateArgs),
+    State(Box<StateArgs>),
     Migrate(Box<MigrateArgs>),
 }
 
@@ -247,6 +247,9 @@ pub(crate) struct RunArgs {
     /// End when nothing was captured for this long: 30s, 5m, 1h30m
     #[arg(long, value_name = "DURATION", value_parser = quantity::parse_time)]
     pub(crate) until_idle: Option<Duration>,
+    /// Open it with a connector from before the last migration of its state, should that be what there is
+    #[arg(long)]
+    pub(crate) allow_older_connector: bool,
 }
 
 /// Look at the state of a capture, go back in its history, and change it

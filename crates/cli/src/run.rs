@@ -8,7 +8,7 @@ use serde::Serialize;
 use staunch_runtime::catalog::Capture;
 use staunch_runtime::files::file_path;
 use staunch_runtime::{
-    LogSink, Progress, Project, Run, RunOptions, SessionEnd, Stop, Summary, Urgency,
+    LogSink, Opening, Progress, Project, Run, RunOptions, SessionEnd, Stop, Summary, Urgency,
 };
 
 use crate::args::RunArgs;
@@ -99,7 +99,11 @@ fn capture(context: &Context, args: &RunArgs) -> Result<RunReport, Failure> {
 
     let logs = Arc::clone(&watcher);
     let log: LogSink = Arc::new(move |record| logs.log(&record));
-    let run = Run::prepare(&project, capture, None, &*watcher, log).map_err(&failed)?;
+    let opening = Opening {
+        allows_older: args.allow_older_connector,
+        ..Opening::default()
+    };
+    let run = Run::prepare(&project, capture, opening, &*watcher, log).map_err(&failed)?;
     is_preparing.store(false, Ordering::SeqCst);
     if stop.urgency() != Urgency::None {
         let message = "stopped before the capture was opened; nothing was captured";

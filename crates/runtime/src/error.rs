@@ -288,6 +288,21 @@ pub enum RunError {
         /// The most there may be.
         limit: usize,
     },
+    /// The state is one that a later connector has made.
+    #[error(
+        "the state of `{capture}` was migrated at revision {revision} by `{by}`, and connector `{connector}` is from before that: it could \
+         misread the state; nothing was done. Run the later one, or take the migration back: staunch migrate rollback {capture}"
+    )]
+    NewerState {
+        /// The capture.
+        capture: String,
+        /// The revision that the migration made.
+        revision: u64,
+        /// The connector that migrated.
+        by: String,
+        /// The one that was to be run.
+        connector: String,
+    },
     /// A file of ours cannot be written.
     #[error("writing {}", path.display())]
     Write {
@@ -326,6 +341,7 @@ impl RunError {
             Self::Rejected { .. } => "document.rejected",
             Self::State { .. } => "state.unreadable",
             Self::StateTooLarge { .. } => "state.too_large",
+            Self::NewerState { .. } => "state.newer_than_connector",
             Self::Write { .. } => "io.write",
             Self::Plan(_) => "plan.failed",
             Self::Config { .. } => "config.invalid",

@@ -24,5 +24,5 @@ pub use error::{ConnectorError, RunError};
 pub use events::{Event, Observer, Unobserved};
 pub use process::{ConnectorCommand, LogSink, kill_connectors};
 pub use project::Project;
-pub use run::{Run, RunOptions, Summary};
+pub use run::{Opening, Run, RunOptions, Summary};
 pub use session::{BindingProgress, Place, Progress, SessionEnd, Stop, Totals, Urgency};

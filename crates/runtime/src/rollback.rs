@@ -62,6 +62,17 @@ fn last_migration(history: &[ChangeRow]) -> Option<usize> {
         })
 }
 
+/// The migration that made the state newer than this version of a connector: it was in charge before, and has not been since. None if
+/// the state was put back to another in the meantime, or nobody can tell.
+pub(crate) fn newer_than<'a>(history: &'a [ChangeRow], version: &str) -> Option<&'a ChangeRow> {
+    let place = last_migration(history)?;
+    let (since, before) = history.split_at(place + 1);
+    let is_of_it = |change: &ChangeRow| change.connector == version;
+    let is_put_back = |change: &ChangeRow| matches!(&*change.kind, "undo" | "import" | "copy");
+    let is_newer = before.iter().any(is_of_it) && !since.iter().any(is_of_it);
+    (is_newer && !since.iter().any(is_put_back)).then_some(&history[place])
+}
+
 /// How the last migration of a capture can be taken back; none if there is none that is recorded. `with` is the connector that knows the
 /// reverses, in place of the capture's own.
 ///
@@ -131,6 +142,47 @@ fn steps(recorded: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_connector_is_older_than_a_state_that_another_has_migrated_since() {
+        let history = |rows: &[(&str, &str)]| -> Vec<ChangeRow> {
+            let rows = rows.iter().map(|(kind, connector)| ChangeRow {
+                kind: (*kind).to_owned(),
+                connector: (*connector).to_owned(),
+                ..ChangeRow::default()
+            });
+            rows.collect()
+        };
+        for (rows, is_older) in [
+            (&[("checkpoint", "a")][..], false),
+            (&[("migration", "b"), ("checkpoint", "a")], true),
+            (
+                &[("checkpoint", "b"), ("migration", "b"), ("checkpoint", "a")],
+                true,
+            ),
+            (&[("migration", "a"), ("checkpoint", "a")], false),
+            (
+                &[("checkpoint", "a"), ("migration", "b"), ("checkpoint", "a")],
+                false,
+            ),
+            (
+                &[("rollback", "b"), ("migration", "b"), ("checkpoint", "a")],
+                false,
+            ),
+            (
+                &[("undo", "b"), ("migration", "b"), ("checkpoint", "a")],
+                false,
+            ),
+            (
+                &[("set", "b"), ("migration", "b"), ("checkpoint", "a")],
+                true,
+            ),
+            (&[("migration", "b"), ("checkpoint", "c")], false),
+        ] {
+            let history = history(rows);
+            assert_eq!(newer_than(&history, "a").is_some(), is_older, "{rows:?}");
+        }
+    }
 
     #[test]
     fn a_migration_that_was_taken_back_is_not_taken_back_again() {

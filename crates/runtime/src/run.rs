@@ -16,6 +16,7 @@ use crate::events::{Event, Observer};
 use crate::files::{OutputFiles, file_path};
 use crate::process::{ConnectorCommand, LogSink};
 use crate::project::Project;
+use crate::rollback::newer_than;
 use crate::schema::Validator;
 use crate::session::{self, Progress, RunState, SessionEnd, Stop, Target, Totals, Urgency};
 use crate::store::{Commit, Store, StoreError};
@@ -30,6 +31,15 @@ pub struct RunOptions {
     pub once: bool,
     /// End when nothing was captured for this long.
     pub until_idle: Option<Duration>,
+}
+
+/// How a capture is opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Opening<'a> {
+    /// The connector in place of the capture's own: its program and arguments.
+    pub to: Option<&'a [String]>,
+    /// Whether it may be one from before the last migration of the state.
+    pub allows_older: bool,
 }
 
 /// What a run came to.
@@ -61,20 +71,22 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Takes the lease of the store, recovers the files, and asks the connector whether the capture is as it wants it: the capture's
-    /// own, or the one that is named in its place, by its program and arguments.
+    /// Takes the lease of the store, recovers the files, and asks the connector whether the capture is as it wants it.
     ///
     /// # Errors
     /// When any of this fails. Nothing that was committed is touched.
     pub fn prepare(
         project: &Project,
         capture: &'a Capture,
-        to: Option<&[String]>,
+        opening: Opening<'_>,
         observer: &'a dyn Observer,
         log: LogSink,
     ) -> Result<Self, RunError> {
-        let command = project.command_with(capture, to)?;
+        let command = project.command_with(capture, opening.to)?;
         let mut store = project.store()?;
+        if !opening.allows_older {
+            check_not_older(&store, capture, &command)?;
+        }
         let stored = store.load(&capture.name)?;
         let mut files = OutputFiles::open(&project.out_dir, &store.files(&capture.name)?)?;
         for recovered in files.recovered() {
@@ -278,6 +290,29 @@ impl<'a> Run<'a> {
             problem,
         }
         .into())
+    }
+}
+
+/// Refuses a connector that was in charge before the state was migrated by another.
+fn check_not_older(
+    store: &Store,
+    capture: &Capture,
+    command: &ConnectorCommand,
+) -> Result<(), RunError> {
+    let history = store.reader().history(&capture.name, usize::MAX)?;
+    let version = command.version();
+    let short = |version: &str| match version.split_once('@') {
+        Some((name, digest)) => format!("{name}@{}", &digest[..digest.len().min(8)]),
+        None => version.to_owned(),
+    };
+    match newer_than(&history, &version) {
+        None => Ok(()),
+        Some(migration) => Err(RunError::NewerState {
+            capture: capture.name.clone(),
+            revision: migration.revision,
+            by: short(&migration.connector),
+            connector: short(&version),
+        }),
     }
 }
 

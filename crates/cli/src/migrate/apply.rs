@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use staunch_runtime::catalog::Capture;
 use staunch_runtime::inspect::{self, Planned, Question};
-use staunch_runtime::{Event, Observer, Project, Run, RunOptions, Stop, Summary, Urgency};
+use staunch_runtime::{Event, Observer, Opening, Project, Run, RunOptions, Stop, Summary, Urgency};
 use staunch_state::Plan;
 
 use super::plan::listed;
@@ -128,7 +128,11 @@ fn carry_over(
     let _signals = listen(&stop, &is_preparing, |_| {})?;
     let failed = context::failed(capture, Asked::Other);
     let fail = |code, message: String| Err(Failure::new(code, message).about(&capture.name));
-    let run = Run::prepare(project, capture, to, &once, context.log()).map_err(&failed)?;
+    let opening = Opening {
+        to,
+        ..Opening::default()
+    };
+    let run = Run::prepare(project, capture, opening, &once, context.log()).map_err(&failed)?;
     is_preparing.store(false, Ordering::SeqCst);
     if stop.urgency() != Urgency::None {
         let message = "stopped before the capture was opened; nothing was changed";

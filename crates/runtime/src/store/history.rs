@@ -406,7 +406,7 @@ impl StoreReader {
         self.query("reading the history", |connection| {
             connection
                 .prepare_cached(
-                    "SELECT revision, at, kind, connector, author, reason, migrations, consents, documents, length(state_update) \
+                    "SELECT revision, at, kind, connector, author, reason, migrations, consents, documents, octet_length(state_update) \
                      FROM changes WHERE capture = ?1 ORDER BY revision DESC LIMIT ?2",
                 )?
                 .query_map(params![capture, limit], |row| {

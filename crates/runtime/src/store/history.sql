@@ -34,7 +34,7 @@ BEGIN SELECT RAISE(ABORT, 'what was done to a state does not change'); END;
 -- What a person looks at: everything that was done, and what was not a checkpoint with all that is known of it.
 CREATE VIEW history AS
 SELECT id, capture, revision, at, kind, connector, author, reason, migrations, consents, documents,
-       length(state_update) AS update_bytes, length(state_before) AS before_bytes
+       octet_length(state_update) AS update_bytes, octet_length(state_before) AS before_bytes
 FROM changes ORDER BY id;
 
 CREATE VIEW journal AS
