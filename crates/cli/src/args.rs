@@ -567,11 +567,14 @@ pub(crate) struct PlanArgs {
 Examples:
   staunch migrate apply                              the connector of flow.yaml
   staunch migrate apply shop --to ./source-shop-2    another one; name it in flow.yaml then
+  staunch migrate apply shop.plan                    what `migrate plan --out shop.plan` planned, or nothing
   staunch migrate apply shop --json | jq .result.migrated
                                                      the revision that the migration made")]
 pub(crate) struct ApplyArgs {
-    #[command(flatten)]
-    pub(crate) capture: CaptureArg,
+    /// A file that `migrate plan --out` wrote: then it is this plan that is applied, or none. Or the name of a capture, in full
+    /// or a unique ending of it; may be left out if there is but one
+    #[arg(value_name = "PLAN|CAPTURE")]
+    pub(crate) what: Option<String>,
     /// Open this connector instead: a program and its arguments, split at blanks
     #[arg(long, visible_alias = "connector", value_name = "COMMAND", value_parser = words)]
     pub(crate) to: Option<Words>,

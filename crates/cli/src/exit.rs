@@ -60,6 +60,7 @@ pub(crate) fn exit(code: &str, asked: Asked) -> Exit {
             | "input.too_large"
             | "input.syntax"
             | "input.not_a_state"
+            | "input.not_a_plan"
             | "config.invalid"
             | "consent.not_needed"
             | "crate.not_found"
@@ -160,6 +161,7 @@ mod tests {
             ("input.too_large", Usage, Usage, Usage),
             ("input.syntax", Usage, Usage, Usage),
             ("input.not_a_state", Usage, Usage, Usage),
+            ("input.not_a_plan", Usage, Usage, Usage),
             ("config.invalid", Usage, Usage, Usage),
             ("consent.not_needed", Usage, Usage, Usage),
             ("crate.not_found", Usage, Usage, Usage),

@@ -1,20 +1,22 @@
 //! `staunch migrate apply`: has a connector migrate the stored state, commits that, and stops it again.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use staunch_runtime::catalog::Capture;
 use staunch_runtime::inspect::{self, Planned, Question};
 use staunch_runtime::{Event, Observer, Opening, Project, Run, RunOptions, Stop, Summary, Urgency};
 use staunch_state::Plan;
 
 use super::plan::listed;
-use crate::args::ApplyArgs;
+use crate::args::{ApplyArgs, CaptureArg};
 use crate::context::{self, Context};
 use crate::exit::{Asked, Exit};
 use crate::failure::Failure;
+use crate::given;
 use crate::output::{BOLD, Glyphs, Report, clean_line, styled};
 use crate::quantity::counted;
 use crate::run::listen;
@@ -69,7 +71,14 @@ impl Observer for Once {
 
 pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> {
     let project = context.project(Asked::Other)?;
-    let capture = context::capture(&project, &args.capture, Asked::Other)?;
+    let saved = Saved::read(context, args.what.as_deref())?;
+    let argument = CaptureArg {
+        capture: match &saved {
+            Some(saved) => Some(saved.capture.clone()),
+            None => args.what.clone(),
+        },
+    };
+    let capture = context::capture(&project, &argument, Asked::Other)?;
     let to = args.to.as_ref().map(|words| words.0.as_slice());
     let question = Question {
         to,
@@ -79,6 +88,11 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> 
     };
     let planned = inspect::plan(&project, capture, question, context.log());
     let planned = planned.map_err(context::failed(capture, Asked::Plan))?;
+    if let Some(saved) = &saved {
+        saved
+            .check(&planned)
+            .map_err(|failure| failure.about(&capture.name))?;
+    }
     let before = planned.revision.unwrap_or_default();
     let mut report = ApplyReport {
         capture: capture.name.clone(),
@@ -108,6 +122,81 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> 
     let next = context.command(&format!("run {}", capture.name));
     context.output.next(why, &next);
     Ok(exit)
+}
+
+/// A plan that was written to a file: what of it has to be so still.
+struct Saved {
+    capture: String,
+    revision: u64,
+    connector: String,
+    update: Option<String>,
+}
+
+impl Saved {
+    /// Reads the plan, if what was typed is a file.
+    fn read(context: &Context, what: Option<&str>) -> Result<Option<Self>, Failure> {
+        #[derive(Deserialize)]
+        struct File {
+            capture: Option<String>,
+            revision: Option<u64>,
+            connector: String,
+            plan: Option<Plan>,
+        }
+        let Some(path) = what.map(Path::new).filter(|path| path.is_file()) else {
+            return Ok(None);
+        };
+        let refused = |problem: &str| {
+            let message = format!("`{}` {problem}", path.display());
+            Failure::new("input.not_a_plan", message)
+        };
+        let text = given::text(context, path, "PLAN")?;
+        let file: File = serde_json::from_str(&text).map_err(|error| {
+            let cause = error.to_string();
+            Failure {
+                causes: vec![cause],
+                ..refused("is not what `staunch migrate plan --out` writes")
+            }
+        })?;
+        let (Some(capture), Some(revision)) = (file.capture, file.revision) else {
+            return Err(refused(
+                "is a plan of a state that was given in a file; plan for the capture itself",
+            ));
+        };
+        let update = file.plan.and_then(|plan| plan.update);
+        Ok(Some(Self {
+            capture,
+            revision,
+            connector: file.connector,
+            update: update.map(|update| update.updated),
+        }))
+    }
+
+    /// Sees that what would be done now is what was planned.
+    fn check(&self, planned: &Planned) -> Result<(), Failure> {
+        let stale = |what: String| {
+            let message = format!("{what}; nothing was changed. Plan it anew, and look at it");
+            Err(Failure::new("plan.stale", message))
+        };
+        let revision = planned.revision.unwrap_or_default();
+        if self.revision != revision {
+            return stale(format!(
+                "the plan is of revision {}, and the capture is at revision {revision}",
+                self.revision
+            ));
+        }
+        if self.connector != planned.connector {
+            return stale(format!(
+                "the plan is one of {}, and what would be opened is {}",
+                short_version(&self.connector),
+                short_version(&planned.connector)
+            ));
+        }
+        let update = planned.plan.as_ref().and_then(|plan| plan.update.as_ref());
+        if self.update.as_ref() != update.map(|update| &update.updated) {
+            return stale("the connector plans something else by now".to_owned());
+        }
+        Ok(())
+    }
 }
 
 /// Opens the capture, until its migration is committed. The revision that this made, and what the run came to.

@@ -68,6 +68,56 @@ fn a_migration_is_committed_and_the_connector_stopped() {
 }
 
 #[test]
+fn a_plan_that_was_written_to_a_file_is_applied_as_long_as_it_holds() {
+    let shop = shop(&plan(&Value::Null, &[]), &migrates());
+    assert_eq!(shop.staunch("migrate plan --out shop.plan").code, Some(0));
+    let saved = shop.read("shop.plan");
+    for (what, change, expected) in [
+        (
+            "another revision",
+            ("\"revision\":1", "\"revision\":7"),
+            "is of revision 7, and the capture is at revision 1",
+        ),
+        (
+            "another connector",
+            ("connector@", "connector@0"),
+            "the plan is one of connector@0",
+        ),
+        (
+            "another update",
+            ("\"realtime\":{\"cursor\":1}", "\"realtime\":{\"cursor\":2}"),
+            "plans something else by now",
+        ),
+    ] {
+        assert!(saved.contains(change.0), "{what}: {saved}");
+        shop.write("other.plan", &saved.replace(change.0, change.1));
+        let typed = shop.staunch("migrate apply other.plan");
+        assert_eq!(typed.code, Some(6), "{what}: {}", typed.stderr);
+        assert!(typed.stderr.contains(expected), "{what}: {}", typed.stderr);
+    }
+    assert!(!is_opened(&shop));
+    for (text, expected) in [
+        ("{}", "is not what `staunch migrate plan --out` writes"),
+        (
+            r#"{"capture":null,"revision":null,"connector":"c","plan":null}"#,
+            "of a state that was given in a file",
+        ),
+    ] {
+        shop.write("other.plan", text);
+        let typed = shop.staunch("migrate apply other.plan");
+        assert_eq!(typed.code, Some(2), "{text}: {}", typed.stderr);
+        assert!(typed.stderr.contains(expected), "{text}: {}", typed.stderr);
+    }
+    let typed = shop.staunch("migrate apply shop.plan");
+    assert_eq!(typed.code, Some(0), "{}", typed.stderr);
+    let again = shop.staunch("migrate apply shop.plan --json");
+    assert_eq!(
+        (again.code, &again.json()["error"]["code"]),
+        (Some(6), &json!("plan.stale"))
+    );
+}
+
+#[test]
 fn a_machine_reads_what_was_done_in_one_envelope() {
     let shop = shop(&plan(&Value::Null, &[]), &migrates());
     let typed = shop.staunch("migrate apply shop --json");
