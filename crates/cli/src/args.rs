@@ -137,6 +137,7 @@ pub(crate) enum Verb {
     Discover(DiscoverArgs),
     Check(CheckArgs),
     Run(RunArgs),
+    Status(StatusArgs),
     State(Box<StateArgs>),
     Migrate(Box<MigrateArgs>),
 }
@@ -149,6 +150,7 @@ impl Verb {
             Self::Discover(_) => "discover",
             Self::Check(_) => "check",
             Self::Run(_) => "run",
+            Self::Status(_) => "status",
             Self::State(args) => match args.verb {
                 Some(StateVerb::History(_)) => "state history",
                 Some(StateVerb::Set(_)) => "state set",
@@ -250,6 +252,18 @@ pub(crate) struct RunArgs {
     /// Open it with a connector from before the last migration of its state, should that be what there is
     #[arg(long)]
     pub(crate) allow_older_connector: bool,
+}
+
+/// See where captures are: their last commit, and where each binding goes on
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  staunch status              all captures of the project
+  staunch status shop --json  one of them, for a machine")]
+pub(crate) struct StatusArgs {
+    /// Only this capture: its full name, or a unique ending of it
+    #[arg(value_name = "CAPTURE")]
+    pub(crate) capture: Option<String>,
 }
 
 /// Look at the state of a capture, go back in its history, and change it
@@ -377,10 +391,9 @@ pub(crate) struct ChangeArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  staunch state set shop --binding orders --value '{\"inc\":{\"cursor\":17}}' --merge --allow rewind:orders
-                                                change one member
-  staunch state set shop --binding orders --from orders.json --allow unknown:orders
-                                                all of it, from a file; `-` is standard input")]
+  staunch state set --binding orders --merge --value '{\"inc\":{\"cursor\":17}}'
+                                                       one member of it
+  staunch state set shop --binding orders --from -     all of it, from standard input")]
 pub(crate) struct SetArgs {
     #[command(flatten)]
     pub(crate) capture: CaptureArg,

@@ -91,3 +91,12 @@ pub(crate) fn failed(
     let name = capture.name.clone();
     move |error| Failure::of(&error, asked).about(&name)
 }
+
+/// The process that runs captures of this project, if it seems to: a look, without taking the lock.
+pub(crate) fn runner(project: &Project) -> Option<i32> {
+    let text = std::fs::read_to_string(project.state_dir.join("lock")).ok()?;
+    let pid: i32 = text.trim().parse().ok()?;
+    rustix::process::test_kill_process(rustix::process::Pid::from_raw(pid)?)
+        .is_ok()
+        .then_some(pid)
+}

@@ -4,7 +4,7 @@
 //! from which both the text and the JSON are rendered.
 //!
 //! Files, in the order of a reader: `args` what can be typed, `context` the project it is typed in, one per verb (`spec`,
-//! `discover`, `check`, `run`, `state`, `migrate`), `given` the files named by flags, `watch`, `events`, `live` and `signals`
+//! `discover`, `check`, `run`, `status`, `state`, `migrate`), `given` the files named by flags, `watch`, `events`, `live` and `signals`
 //! what a run shows and hears, `output` where text goes, `failure` and `exit` how things end.
 #![forbid(unsafe_code)]
 
@@ -25,6 +25,7 @@ mod run;
 mod signals;
 mod spec;
 mod state;
+mod status;
 mod watch;
 
 use std::process::ExitCode;
@@ -60,6 +61,7 @@ fn dispatch(context: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Discover(args) => discover::run(context, &args),
         Verb::Check(args) => check::run(context, &args),
         Verb::Run(args) => run::run(context, &args),
+        Verb::Status(args) => status::run(context, &args),
         Verb::State(args) => match args.verb.unwrap_or(StateVerb::Show(args.show)) {
             StateVerb::Show(args) => state::show::run(context, &args),
             StateVerb::History(args) => state::history::run(context, &args),

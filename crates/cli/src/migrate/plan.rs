@@ -223,7 +223,7 @@ fn answer(
             .map_err(|error| Failure::write(&format!("`{}`", path.display()), &error))?;
     }
     let exit = context.output.answer(report)?;
-    if let Some(pid) = stored.and_then(runner) {
+    if let Some(pid) = stored.and_then(context::runner) {
         context.output.note(&format!("The capture may be running (process {pid}): this is a plan of its last committed state."));
     }
     match report.plan {
@@ -232,15 +232,6 @@ fn answer(
         None => {}
     }
     Ok(exit)
-}
-
-/// The process that runs captures of this project, if it seems to: a look, without taking the lock.
-fn runner(project: &Project) -> Option<i32> {
-    let text = std::fs::read_to_string(project.state_dir.join("lock")).ok()?;
-    let pid: i32 = text.trim().parse().ok()?;
-    rustix::process::test_kill_process(rustix::process::Pid::from_raw(pid)?)
-        .is_ok()
-        .then_some(pid)
 }
 
 /// A command as the value of a flag that is split at blanks.

@@ -81,6 +81,34 @@ fn a_state_of_before_is_shown_by_its_revision_or_its_time() {
 }
 
 #[test]
+fn a_status_tells_where_every_capture_is() {
+    let shop = shop();
+    let (captures, collections) = CATALOG.split_once("collections:").unwrap();
+    let second = captures.split_once("captures:\n").unwrap().1;
+    let second = second.replace("acme/shop:", "acme/second:");
+    shop.write(
+        "flow.yaml",
+        &format!("{captures}{second}collections:{collections}"),
+    );
+    assert_shown!(shop.staunch("status"));
+    let status = shop.staunch("status shop --json").json();
+    let captures = status["result"]["captures"].as_array().unwrap();
+    assert_eq!(
+        (
+            captures.len(),
+            &captures[0]["committed"]["revision"],
+            &captures[0]["bindings"]
+        ),
+        (
+            1,
+            &json!(3),
+            &json!([{ "stateKey": "orders", "resumesAt": "7" }])
+        )
+    );
+    assert_eq!(shop.staunch("status nobody").code, Some(2));
+}
+
+#[test]
 fn what_has_changed_since_a_revision_is_shown() {
     assert_shown!(shop().staunch("state show --diff 1"));
 }

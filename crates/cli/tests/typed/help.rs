@@ -61,3 +61,53 @@ fn help_of_migrate_apply() {
 fn help_of_migrate_new() {
     assert_shown!(Shop::empty().staunch("migrate new -h"));
 }
+
+#[test]
+fn help_of_state_history() {
+    assert_shown!(Shop::empty().staunch("state history -h"));
+}
+
+#[test]
+fn help_of_state_set() {
+    assert_shown!(Shop::empty().staunch("state set -h"));
+}
+
+#[test]
+fn help_of_state_reset() {
+    assert_shown!(Shop::empty().staunch("state reset -h"));
+}
+
+#[test]
+fn help_of_state_copy() {
+    assert_shown!(Shop::empty().staunch("state copy -h"));
+}
+
+#[test]
+fn help_of_state_undo() {
+    assert_shown!(Shop::empty().staunch("state undo -h"));
+}
+
+#[test]
+fn help_of_state_export() {
+    assert_shown!(Shop::empty().staunch("state export -h"));
+}
+
+#[test]
+fn help_of_state_import() {
+    assert_shown!(Shop::empty().staunch("state import -h"));
+}
+
+#[test]
+fn help_of_migrate_history() {
+    assert_shown!(Shop::empty().staunch("migrate history -h"));
+}
+
+#[test]
+fn help_of_status() {
+    assert_shown!(Shop::empty().staunch("status -h"));
+}
+
+#[test]
+fn help_of_migrate_rollback() {
+    assert_shown!(Shop::empty().staunch("migrate rollback --help"));
+}
