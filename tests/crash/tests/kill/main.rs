@@ -4,6 +4,7 @@
 //! of the scenario. The tests take turns, since each keeps the machine busy by itself.
 #![forbid(unsafe_code)]
 
+mod by_hand;
 mod exercise;
 mod found;
 mod point;

@@ -75,6 +75,16 @@ impl Project {
 
     /// Runs a release until nothing more comes, or until `orders`, variables of the environment, end it.
     pub(crate) fn run(&self, release: Release, orders: &[(&str, String)]) -> Ended {
+        self.staunch(&["run", "--until-idle", IDLE], release, orders)
+    }
+
+    /// Does what is typed, with this release in the catalog.
+    pub(crate) fn staunch(
+        &self,
+        words: &[&str],
+        release: Release,
+        orders: &[(&str, String)],
+    ) -> Ended {
         let number = self.runs.fetch_add(1, Ordering::Relaxed);
         fs::write(self.path("flow.yaml"), catalog(release, self.pace))
             .expect("the catalog can be written");
@@ -90,7 +100,7 @@ impl Project {
             }
         }
         command
-            .args(["run", "--until-idle", IDLE])
+            .args(words)
             .current_dir(self.dir.path())
             .env("NO_COLOR", "1")
             .env("RELAY_LOG", file("messages"))
