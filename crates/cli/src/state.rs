@@ -7,7 +7,7 @@ pub(crate) mod show;
 
 use staunch_protocol::state_key;
 use staunch_runtime::inspect;
-use staunch_runtime::store::StoreReader;
+use staunch_runtime::store::{StoreError, StoreReader};
 use staunch_runtime::{Project, catalog::Capture};
 use staunch_state::{ConnectorState, Node};
 
@@ -27,16 +27,17 @@ fn store(project: &Project, capture: &Capture) -> Result<StoreReader, Failure> {
     })
 }
 
+/// A failure of the store, about a capture.
+fn of_store(capture: &str) -> impl Fn(StoreError) -> Failure + '_ {
+    move |error| Failure::of(&error.into(), Asked::Other).about(capture)
+}
+
 /// The state at a revision, as it was.
 fn at_revision(store: &StoreReader, capture: &str, revision: u64) -> Result<Node, Failure> {
-    let failed = |error: &staunch_runtime::store::StoreError| {
-        Failure::new(error.code(), error.to_string()).about(capture)
-    };
-    let state = store
-        .state_at(capture, revision)
-        .map_err(|error| failed(&error))?;
+    let failed = of_store(capture);
+    let state = store.state_at(capture, revision).map_err(&failed)?;
     let Some(state) = state else {
-        let now = store.load(capture).map_err(|error| failed(&error))?;
+        let now = store.load(capture).map_err(failed)?;
         let now = now.map_or(0, |row| row.revision);
         let message = match revision > now {
             true => {

@@ -10,7 +10,7 @@ use staunch_runtime::edit::{self, Changed, Deed, Edit, Proposal};
 use staunch_runtime::{Project, RunError};
 use staunch_state::{BINDING_STATES, ConnectorState, Consent, Node, Object, Outcome, StateUpdate};
 
-use super::{at_revision, select, store, unreadable};
+use super::{at_revision, of_store, select, store, unreadable};
 use crate::args::{CaptureArg, ChangeArgs, CopyArgs, ResetArgs, SetArgs, UndoArgs, WordArgs};
 use crate::context::{self, Context};
 use crate::exit::{Asked, Exit};
@@ -179,7 +179,7 @@ pub(crate) fn copy(context: &Context, args: &CopyArgs) -> Result<Exit, Failure> 
     };
     let from = context::capture(&project, &from, Asked::Other)?;
     let row = store(&project, from)?.load(&from.name);
-    let row = row.map_err(|error| Failure::new(error.code(), error.to_string()))?;
+    let row = row.map_err(of_store(&from.name))?;
     let Some(row) = row.filter(|row| row.revision > 0) else {
         let message = format!("`{}` has no state yet; there is nothing to copy", from.name);
         return Err(Failure::new("state.none", message).about(&from.name));
@@ -217,8 +217,7 @@ pub(crate) fn undo(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> 
             Some(revision) => revision,
             None => {
                 let history = reader.history(&capture.name, usize::MAX);
-                let history =
-                    history.map_err(|error| Failure::new(error.code(), error.to_string()))?;
+                let history = history.map_err(of_store(&capture.name))?;
                 let mut by_hand = history.iter().filter(|change| !change.author.is_empty());
                 let last = by_hand.next().ok_or_else(|| {
                     let message = format!(

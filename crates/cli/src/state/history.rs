@@ -4,7 +4,7 @@ use serde::Serialize;
 use staunch_protocol::RawValue;
 use staunch_runtime::store::ChangeRow;
 
-use super::{short_version, store};
+use super::{of_store, short_version, store};
 use crate::args::{HistoryArgs, MigrationsArgs};
 use crate::context::{self, Context};
 use crate::events;
@@ -43,11 +43,9 @@ pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Result<Exit, Failure
     let project = context.project(Asked::Other)?;
     let capture = context::capture(&project, &args.capture, Asked::Other)?;
     let store = store(&project, capture)?;
-    let failed = |error: staunch_runtime::store::StoreError| {
-        Failure::new(error.code(), error.to_string()).about(&capture.name)
-    };
+    let failed = of_store(&capture.name);
     let checked = match args.check {
-        true => Some(store.check_history(&capture.name).map_err(failed)?),
+        true => Some(store.check_history(&capture.name).map_err(&failed)?),
         false => None,
     };
     let limit = match args.only_marked {
@@ -73,8 +71,7 @@ pub(crate) fn migrations(context: &Context, args: &MigrationsArgs) -> Result<Exi
     let capture = context::capture(&project, &args.capture, Asked::Other)?;
     let store = store(&project, capture)?;
     let changes = store.history(&capture.name, usize::MAX);
-    let changes = changes
-        .map_err(|error| Failure::new(error.code(), error.to_string()).about(&capture.name))?;
+    let changes = changes.map_err(of_store(&capture.name))?;
     let is_shown = |change: &ChangeRow| matches!(&*change.kind, "migration" | "rollback");
     let changes = changes.into_iter().filter(is_shown).take(args.count);
     let report = HistoryReport {

@@ -8,7 +8,7 @@ use staunch_runtime::store::{CaptureRow, StoreReader};
 use staunch_state::{ConnectorState, Node};
 
 use super::change::Difference;
-use super::{at_revision, select, short_version, store, unreadable};
+use super::{at_revision, of_store, select, short_version, store, unreadable};
 use crate::args::ShowArgs;
 use crate::context::{self, Context};
 use crate::events;
@@ -118,10 +118,9 @@ fn at_time(store: &StoreReader, row: &CaptureRow, at: Timestamp) -> Result<u64, 
     if is_then(&row.updated_at) {
         return Ok(row.revision);
     }
-    let failed = |error: staunch_runtime::store::StoreError| {
-        Failure::new(error.code(), error.to_string()).about(&row.capture)
-    };
-    let history = store.history(&row.capture, usize::MAX).map_err(failed)?;
+    let history = store
+        .history(&row.capture, usize::MAX)
+        .map_err(of_store(&row.capture))?;
     let found = history.iter().find(|change| is_then(&change.at));
     found.map(|change| change.revision).ok_or_else(|| {
         let message = match history.last() {

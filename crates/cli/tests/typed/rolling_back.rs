@@ -95,38 +95,40 @@ fn a_reverse_that_reads_again_needs_consent_and_nothing_is_done_where_nobody_is_
     );
 }
 
-#[test]
-fn a_connector_from_before_the_migration_is_not_run() {
+/// A shop that was captured by one connector and migrated by another, with the scripts of both.
+fn of_two() -> (Shop, String, String) {
     let shop = Shop::that(CAPTURES);
     assert_eq!(shop.staunch("run --once").code, Some(0));
     let old = shop.read("connector.new");
-    let answers = old.replace(CAPTURES, &migrates());
-    shop.script(answers.trim_start_matches("#!/bin/sh"));
+    put(&shop, &old.replace(CAPTURES, &migrates()));
     shop.plans(&plan(&Value::Null, &[]));
     assert_eq!(shop.staunch("migrate apply").code, Some(0));
-    let migrated = shop.read("connector.new");
+    let new = shop.read("connector.new");
+    (shop, old, new)
+}
 
-    let put = |script: &str| shop.script(script.trim_start_matches("#!/bin/sh\n").trim_end());
-    put(&old);
+/// Puts a connector in its place, as it was.
+fn put(shop: &Shop, script: &str) {
+    shop.script(script.trim_start_matches("#!/bin/sh\n").trim_end());
+}
+
+#[test]
+fn a_connector_from_before_the_migration_is_not_run() {
+    let (shop, old, new) = of_two();
+    put(&shop, &old);
     assert_shown!(shop.staunch("run --once"));
     assert_eq!(state(&shop), json!({ "realtime": { "cursor": 1 } }));
-    put(&migrated);
+    put(&shop, &new);
     let back = shop.staunch("migrate rollback --mode snapshot --yes");
     assert_eq!(back.code, Some(0), "{}", back.stderr);
-    put(&old);
+    put(&shop, &old);
     assert_eq!(shop.staunch("run --once").code, Some(0));
 }
 
 #[test]
 fn a_connector_from_before_the_migration_is_run_if_a_person_says_so() {
-    let shop = Shop::that(CAPTURES);
-    assert_eq!(shop.staunch("run --once").code, Some(0));
-    let old = shop.read("connector.new");
-    let answers = old.replace(CAPTURES, &migrates());
-    shop.script(answers.trim_start_matches("#!/bin/sh"));
-    shop.plans(&plan(&Value::Null, &[]));
-    assert_eq!(shop.staunch("migrate apply").code, Some(0));
-    shop.script(old.trim_start_matches("#!/bin/sh\n").trim_end());
+    let (shop, old, _) = of_two();
+    put(&shop, &old);
     assert_eq!(shop.staunch("run --once").code, Some(6));
     let typed = shop.staunch("run --once --allow-older-connector");
     assert_eq!(typed.code, Some(0), "{}", typed.stderr);

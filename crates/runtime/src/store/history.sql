@@ -11,10 +11,6 @@ CREATE TABLE changes (
     reason        TEXT    NOT NULL,
     migrations    TEXT    NOT NULL,
     consents      TEXT    NOT NULL,
-    -- What `state_update` is: a merge patch, or the whole new state.
-    form          TEXT    NOT NULL CHECK (form IN ('patch', 'state')),
-    state_update  TEXT    NOT NULL,
-    state_before  TEXT,
     state_digest  TEXT    NOT NULL,
     -- How many the capture had committed then.
     documents     INTEGER NOT NULL CHECK (documents >= 0),
@@ -23,7 +19,11 @@ CREATE TABLE changes (
     -- The place in its segment, from 0 on; the bytes of this row, and of the segment up to here.
     place         INTEGER NOT NULL,
     bytes         INTEGER NOT NULL,
-    segment_bytes INTEGER NOT NULL
+    segment_bytes INTEGER NOT NULL,
+    -- What `state_update` is: a merge patch, or the whole new state. What may be long comes last, so that nothing is read over it.
+    form          TEXT    NOT NULL CHECK (form IN ('patch', 'state')),
+    state_update  TEXT    NOT NULL,
+    state_before  TEXT
 ) STRICT;
 
 CREATE UNIQUE INDEX changes_by_capture ON changes (capture, revision);
