@@ -70,10 +70,21 @@ impl Difference {
         if let Ok(update) = Node::parse(self.update.get())
             && !self.changed.is_empty()
         {
-            text.push_str(&format!("\n{}\n", clean(&pretty(&update))));
+            text.push_str(&format!("\n{}\n", clean(&pretty(&shown(update)))));
         }
         text
     }
+}
+
+/// An update for people. What belongs to no binding may be a token: that it changes is told, and not to what.
+fn shown(mut update: Node) -> Node {
+    let members = update.as_object_mut().into_iter();
+    for (name, value) in members.flat_map(Object::iter_mut) {
+        if name != BINDING_STATES && !value.is_null() {
+            *value = Node::string("…");
+        }
+    }
+    update
 }
 
 /// The word of an outcome.

@@ -258,6 +258,36 @@ fn a_state_is_exported_and_imported_to_the_letter() {
 }
 
 #[test]
+fn what_belongs_to_no_binding_is_not_printed_with_a_change() {
+    let shop = shop();
+    let secret = CAPTURES.replace(
+        r#""updated":{"bindingStateV1""#,
+        r#""updated":{"refresh_token":"hunter2","bindingStateV1""#,
+    );
+    let answers = shop.read("connector.new").replace(CAPTURES, &secret);
+    shop.script(answers.trim_start_matches("#!/bin/sh"));
+    assert_eq!(shop.staunch("run --once").code, Some(0));
+    let undo = "state undo --to 2 --allow skip:orders --allow unknown:* --yes";
+    let typed = shop.staunch(undo);
+    assert_eq!(typed.code, Some(0), "{}", typed.stderr);
+    assert!(!typed.stdout.contains("hunter2"), "{}", typed.stdout);
+    let typed = shop.staunch("state show --diff 4");
+    assert!(
+        typed.stdout.contains(r#""refresh_token": null"#),
+        "{}",
+        typed.stdout
+    );
+    let typed = shop.staunch("state undo --to 4 --allow rewind:orders --yes");
+    assert_eq!(typed.code, Some(6));
+    assert!(
+        typed.stderr.contains(r#""refresh_token": "…""#),
+        "{}",
+        typed.stderr
+    );
+    assert!(!typed.stderr.contains("hunter2"), "{}", typed.stderr);
+}
+
+#[test]
 fn a_state_is_copied_to_another_capture() {
     let shop = shop();
     let second = CATALOG
