@@ -46,7 +46,7 @@ Exit codes:
     1  it failed at run time
     2  it was asked for wrongly: a flag or its file, a name, flow.yaml or staunch.yaml
     3  something is missing or cannot be used: the connector's program, the state store
-    4  `check` found something
+    4  `check` or `doctor` found something
     5  `migrate plan --exit-code`: the state would change
     6  refused by a safety check: consent is missing (`migrate apply`, `migrate plan --exit-code`),
        the plan is of another revision, or the state is newer than what is to read it
@@ -138,6 +138,7 @@ pub(crate) enum Verb {
     Check(CheckArgs),
     Run(RunArgs),
     Status(StatusArgs),
+    Doctor(DoctorArgs),
     State(Box<StateArgs>),
     Migrate(Box<MigrateArgs>),
 }
@@ -151,6 +152,7 @@ impl Verb {
             Self::Check(_) => "check",
             Self::Run(_) => "run",
             Self::Status(_) => "status",
+            Self::Doctor(_) => "doctor",
             Self::State(args) => match args.verb {
                 Some(StateVerb::History(_)) => "state history",
                 Some(StateVerb::Set(_)) => "state set",
@@ -264,6 +266,18 @@ pub(crate) struct StatusArgs {
     /// Only this capture: its full name, or a unique ending of it
     #[arg(value_name = "CAPTURE")]
     pub(crate) capture: Option<String>,
+}
+
+/// See whether the project is well: its store, its files, its connectors
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  staunch doctor           a look at everything; exits with 4 if something is wrong
+  staunch doctor --deep    the whole database, and every state that is kept, made anew")]
+pub(crate) struct DoctorArgs {
+    /// Read all of it, which takes longer
+    #[arg(long)]
+    pub(crate) deep: bool,
 }
 
 /// Look at the state of a capture, go back in its history, and change it

@@ -4,7 +4,7 @@
 //! from which both the text and the JSON are rendered.
 //!
 //! Files, in the order of a reader: `args` what can be typed, `context` the project it is typed in, one per verb (`spec`,
-//! `discover`, `check`, `run`, `status`, `state`, `migrate`), `given` the files named by flags, `watch`, `events`, `live` and `signals`
+//! `discover`, `check`, `run`, `status`, `state`, `migrate`, `doctor`), `given` the files named by flags, `watch`, `events`, `live` and `signals`
 //! what a run shows and hears, `output` where text goes, `failure` and `exit` how things end.
 #![forbid(unsafe_code)]
 
@@ -12,6 +12,7 @@ mod args;
 mod check;
 mod context;
 mod discover;
+mod doctor;
 mod events;
 mod exit;
 mod failure;
@@ -61,6 +62,7 @@ fn dispatch(context: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Discover(args) => discover::run(context, &args),
         Verb::Check(args) => check::run(context, &args),
         Verb::Run(args) => run::run(context, &args),
+        Verb::Doctor(args) => doctor::run(context, &args),
         Verb::Status(args) => status::run(context, &args),
         Verb::State(args) => match args.verb.unwrap_or(StateVerb::Show(args.show)) {
             StateVerb::Show(args) => state::show::run(context, &args),

@@ -6,6 +6,7 @@
 pub mod catalog;
 mod conversation;
 pub mod crash;
+pub mod doctor;
 pub mod edit;
 mod error;
 mod events;

@@ -81,6 +81,11 @@ impl ConnectorCommand {
         }
     }
 
+    /// Whether there is such a program.
+    pub(crate) fn is_found(&self) -> bool {
+        self.file().is_some_and(|path| path.is_file())
+    }
+
     /// The program's file, as the system would find it.
     fn file(&self) -> Option<PathBuf> {
         let program = Path::new(self.program());

@@ -111,3 +111,8 @@ fn help_of_status() {
 fn help_of_migrate_rollback() {
     assert_shown!(Shop::empty().staunch("migrate rollback --help"));
 }
+
+#[test]
+fn help_of_doctor() {
+    assert_shown!(Shop::empty().staunch("doctor -h"));
+}

@@ -6,6 +6,7 @@ mod applying;
 mod asking;
 mod beginning;
 mod changing;
+mod doctor;
 mod help;
 mod planning;
 mod project;

@@ -457,6 +457,23 @@ impl StoreReader {
         }
     }
 
+    /// Checks that the last change of `capture` that is recorded made the state that is stored.
+    ///
+    /// # Errors
+    /// [`StoreError::HistoryBroken`] if it made another.
+    pub fn check_head(&self, capture: &str) -> Result<(), StoreError> {
+        if !self.has_history {
+            return Ok(());
+        }
+        let last = self.link(capture, "revision <= ?2", "DESC", i64::MAX.unsigned_abs())?;
+        match (last, self.load(capture)?) {
+            (Some(last), Some(now)) if last.digest != digest(&now.state) => {
+                Err(last.broken("it is the last one, and another state is stored"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Checks all that is kept of the history of `capture`: every link, and every state, made anew. Answers with how many changes that are.
     ///
     /// # Errors
@@ -472,12 +489,7 @@ impl StoreReader {
             walk.go_on(link)?;
             walk.check().map(drop)
         })?;
-        let now = self.load(capture)?;
-        if let (Some((last, _)), Some(now)) = (walk.at, now)
-            && last.digest != digest(&now.state)
-        {
-            return Err(last.broken("it is the last one, and another state is stored"));
-        }
+        self.check_head(capture)?;
         Ok(count)
     }
 

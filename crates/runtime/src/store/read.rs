@@ -106,6 +106,27 @@ impl StoreReader {
         })
     }
 
+    /// Checks the database page by page; `is_deep` also holds its indexes against its tables.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when it is damaged.
+    pub fn check_database(&self, is_deep: bool) -> Result<(), StoreError> {
+        let check = match is_deep {
+            true => "PRAGMA integrity_check(1)",
+            false => "PRAGMA quick_check(1)",
+        };
+        let verdict: String = self.query("checking the database", |connection| {
+            connection.query_row(check, [], |row| row.get(0))
+        })?;
+        match verdict.as_str() {
+            "ok" => Ok(()),
+            _ => Err(StoreError::Corrupt {
+                path: self.path.clone(),
+                detail: verdict,
+            }),
+        }
+    }
+
     /// The names of all captures, sorted.
     ///
     /// # Errors
