@@ -4,7 +4,7 @@
 //! state that it made, and is linked to the one before it by a digest of both. That finds damage, and changes of the database by hand. It is no
 //! protection from somebody who means it: whoever can write the database can write the digests.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use staunch_state::{Node, StateUpdate};
 use twox_hash::XxHash3_128;
 
@@ -72,6 +72,7 @@ struct Link {
     form: String,
     update: String,
     before: Option<String>,
+    /// Of the state that it made; empty where that was not kept.
     digest: String,
     documents: u64,
     previous: String,
@@ -155,6 +156,14 @@ impl Link {
     fn comes_before(&self, next: &Link) -> bool {
         let is_found = |before: &String| digest(before) == self.digest;
         self.link == next.previous && next.before.as_ref().is_none_or(is_found)
+    }
+
+    /// Whether it is as it was written.
+    fn check(&self) -> Result<(), StoreError> {
+        match self.computed() == self.link {
+            true => Ok(()),
+            false => Err(self.broken("it is not as it was written")),
+        }
     }
 
     fn broken(&self, detail: impl Into<String>) -> StoreError {
@@ -241,15 +250,12 @@ pub(super) fn adopt_journal(transaction: &Connection) -> rusqlite::Result<()> {
             form: PATCH.to_owned(),
             update: row.get(7)?,
             before: Some(row.get(8)?),
+            // What it made was not kept, nor how many documents there were.
             digest: String::new(),
-            documents: 0, // How many there were, nobody wrote down.
+            documents: 0,
             previous: String::new(),
             link: String::new(),
         };
-        // What it made was not kept; it is what the update makes.
-        let before = Node::parse(link.before.as_deref().unwrap_or(NOTHING)).unwrap_or(Node::Null);
-        let after = link.apply(before).unwrap_or(Node::Null);
-        link.digest = digest(&after.to_json());
         link.previous =
             last(transaction, &link.capture)?.map_or_else(String::new, |last| last.link);
         link.link = link.computed();
@@ -432,6 +438,7 @@ impl StoreReader {
     /// # Errors
     /// [`StoreError::HistoryBroken`] if what is kept does not make that state anew.
     pub fn state_at(&self, capture: &str, revision: u64) -> Result<Option<String>, StoreError> {
+        let _snapshot = self.snapshot()?;
         let Some(now) = self.load(capture)? else {
             return Ok(None);
         };
@@ -449,10 +456,13 @@ impl StoreReader {
                 Some(before) => Ok(Some(before)),
                 None => self.made_anew(capture, made.revision).map(Some),
             },
-            (Some(made), _) if made.revision == revision => {
+            (Some(made), _) if made.revision == revision && !made.digest.is_empty() => {
                 self.made_anew(capture, revision).map(Some)
             }
-            (_, Some(next)) if next.revision == revision + 1 => Ok(next.before),
+            (_, Some(next)) if next.revision == revision + 1 => {
+                next.check()?;
+                Ok(next.before)
+            }
             _ => Ok(None),
         }
     }
@@ -465,9 +475,16 @@ impl StoreReader {
         if !self.has_history {
             return Ok(());
         }
+        let _snapshot = self.snapshot()?;
+        self.check_last(capture)
+    }
+
+    fn check_last(&self, capture: &str) -> Result<(), StoreError> {
         let last = self.link(capture, "revision <= ?2", "DESC", i64::MAX.unsigned_abs())?;
         match (last, self.load(capture)?) {
-            (Some(last), Some(now)) if last.digest != digest(&now.state) => {
+            (Some(last), Some(now))
+                if !last.digest.is_empty() && last.digest != digest(&now.state) =>
+            {
                 Err(last.broken("it is the last one, and another state is stored"))
             }
             _ => Ok(()),
@@ -482,6 +499,7 @@ impl StoreReader {
         if !self.has_history {
             return Ok(0);
         }
+        let _snapshot = self.snapshot()?;
         let mut count = 0;
         let mut walk = Walk::default();
         self.links(capture, 0, u64::MAX, |link| {
@@ -489,8 +507,14 @@ impl StoreReader {
             walk.go_on(link)?;
             walk.check().map(drop)
         })?;
-        self.check_head(capture)?;
+        self.check_last(capture)?;
         Ok(count)
+    }
+
+    /// What is read until it is dropped is of one moment, whatever is committed meanwhile.
+    fn snapshot(&self) -> Result<Transaction<'_>, StoreError> {
+        let begun = self.connection.unchecked_transaction();
+        begun.map_err(|source| StoreError::sqlite("reading the history", &self.path, source))
     }
 
     /// Makes the state of a revision from the segment that it is in.
@@ -560,9 +584,7 @@ struct Walk {
 
 impl Walk {
     fn go_on(&mut self, link: Link) -> Result<(), StoreError> {
-        if link.computed() != link.link {
-            return Err(link.broken("it is not as it was written"));
-        }
+        link.check()?;
         let found = match (&link.before, self.at.take()) {
             (Some(before), _) => Node::parse(before)
                 .map_err(|error| link.broken(format!("the state before it: {error}")))?,
@@ -578,7 +600,7 @@ impl Walk {
     fn check(&self) -> Result<String, StoreError> {
         let (link, state) = self.at.as_ref().expect("a revision that is there");
         let state = state.to_json();
-        match digest(&state) == link.digest {
+        match digest(&state) == link.digest || link.digest.is_empty() {
             true => Ok(state),
             false => Err(link.broken("what it makes now is not the state that it made then")),
         }
