@@ -88,8 +88,8 @@ impl Store {
         let is_known = self.recorded.remove(commit.capture);
         let retention = self.retention;
         let revision = self.transact("committing", |transaction| {
-            let revision = match advance(transaction, commit)? {
-                Some(revision) => revision,
+            let made = match advance(transaction, commit)? {
+                Some(made) => made,
                 None => {
                     let found = revision_of(transaction, commit.capture)?;
                     return Ok(Err(StoreError::Conflict {
@@ -101,7 +101,7 @@ impl Store {
             };
             point("store.commit.after_progress");
             if let Some(state) = commit.state {
-                history::record(transaction, commit, state, revision, is_known, &retention)?;
+                history::record(transaction, commit, state, made, is_known, &retention)?;
                 point(match commit.cause {
                     Some(_) => "store.commit.after_journal",
                     None => "store.commit.after_history",
@@ -115,7 +115,7 @@ impl Store {
                 }
                 point("store.commit.after_file");
             }
-            Ok(Ok(revision))
+            Ok(Ok(made.revision))
         })?;
         if is_known || commit.state.is_some() {
             self.recorded.insert(commit.capture.to_owned());
@@ -217,15 +217,23 @@ fn ensure_capture(transaction: &Connection, capture: &str) -> rusqlite::Result<(
     Ok(())
 }
 
+/// What a commit makes of a capture.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Made {
+    pub(super) revision: u64,
+    /// All that the capture has committed by then.
+    pub(super) documents: u64,
+}
+
 /// Moves the capture to its next revision, or answers `None` when it is not at the expected one.
-fn advance(transaction: &Connection, commit: &Commit<'_>) -> rusqlite::Result<Option<u64>> {
+fn advance(transaction: &Connection, commit: &Commit<'_>) -> rusqlite::Result<Option<Made>> {
     if commit.expected_revision == 0 {
         ensure_capture(transaction, commit.capture)?;
     }
     transaction
         .prepare_cached(
             "UPDATE progress SET revision = revision + 1, connector = ?3, documents = documents + ?4, \
-             checkpoints = checkpoints + ?5, updated_at = ?6 WHERE capture = ?1 AND revision = ?2 RETURNING revision",
+             checkpoints = checkpoints + ?5, updated_at = ?6 WHERE capture = ?1 AND revision = ?2 RETURNING revision, documents",
         )?
         .query_row(
             params![
@@ -236,7 +244,12 @@ fn advance(transaction: &Connection, commit: &Commit<'_>) -> rusqlite::Result<Op
                 signed(commit.checkpoints)?,
                 commit.at
             ],
-            |row| unsigned(row, 0),
+            |row| {
+                Ok(Made {
+                    revision: unsigned(row, 0)?,
+                    documents: unsigned(row, 1)?,
+                })
+            },
         )
         .optional()
 }

@@ -8,7 +8,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use staunch_state::{Node, StateUpdate};
 use twox_hash::XxHash3_128;
 
-use super::commit::{Cause, Commit, signed};
+use super::commit::{Cause, Commit, Made, signed};
+use super::open::HISTORY_SINCE;
 use super::read::unsigned;
 use super::{Retention, StoreError, StoreReader};
 
@@ -55,6 +56,17 @@ pub struct ChangeRow {
     pub documents: u64,
     /// How long the update is.
     pub update_bytes: u64,
+}
+
+impl ChangeRow {
+    /// The names of the steps of a migration, in their order.
+    #[must_use]
+    pub fn steps(&self) -> Vec<String> {
+        let steps: Vec<serde_json::Value> =
+            serde_json::from_str(&self.migrations).unwrap_or_default();
+        let names = steps.iter().filter_map(|step| step["name"].as_str());
+        names.map(str::to_owned).collect()
+    }
 }
 
 /// A change with all that its link is made of.
@@ -180,30 +192,29 @@ pub(super) fn record(
     transaction: &Connection,
     commit: &Commit<'_>,
     state: &str,
-    revision: u64,
+    made: Made,
     is_known: bool,
     retention: &Retention,
 ) -> rusqlite::Result<()> {
     let last = last(transaction, commit.capture)?;
     let (form, update) = written(commit.update, state);
-    let is_next = match &last {
-        Some(last) if commit.cause.is_none() && last.has_room(update.len(), state.len()) => {
-            // A state that somebody else wrote begins anew, with what is found.
-            is_known || digest(&stored(transaction, commit.capture)?) == last.digest
-        }
-        _ => false,
+    let segment = last
+        .as_ref()
+        .filter(|last| commit.cause.is_none() && last.has_room(update.len(), state.len()));
+    let found = match segment {
+        Some(_) if is_known => None,
+        _ => Some(stored(transaction, commit.capture)?),
     };
-    let before = match is_next {
-        true => None,
-        false => Some(stored(transaction, commit.capture)?),
-    };
+    // A state that somebody else wrote begins anew, with what is found.
+    let is_expected = |found: &String| segment.is_some_and(|last| digest(found) == last.digest);
+    let before = found.filter(|found| !is_expected(found));
     let cause = commit.cause.unwrap_or(Cause {
         kind: CHECKPOINT,
         ..Cause::default()
     });
     let mut link = Link {
         capture: commit.capture.to_owned(),
-        revision,
+        revision: made.revision,
         at: commit.at.to_owned(),
         kind: cause.kind.to_owned(),
         connector: commit.connector.to_owned(),
@@ -215,15 +226,16 @@ pub(super) fn record(
         update,
         before,
         digest: digest(state),
-        documents: documents(transaction, commit.capture)?,
+        documents: made.documents,
         previous: last
             .as_ref()
             .map_or_else(String::new, |last| last.link.clone()),
         link: String::new(),
     };
     link.link = link.computed();
-    insert(transaction, &link, last.filter(|_| is_next).as_ref())?;
-    if !is_next {
+    let begins = link.before.is_some();
+    insert(transaction, &link, segment.filter(|_| !begins))?;
+    if begins {
         trim(transaction, commit, retention)?;
     }
     Ok(())
@@ -285,13 +297,6 @@ fn stored(transaction: &Connection, capture: &str) -> rusqlite::Result<String> {
         .query_row([capture], |row| row.get(0))
         .optional()?;
     Ok(state.unwrap_or_else(|| NOTHING.to_owned()))
-}
-
-/// How many documents the capture has committed, those of this transaction included.
-fn documents(transaction: &Connection, capture: &str) -> rusqlite::Result<u64> {
-    transaction
-        .prepare_cached("SELECT documents FROM progress WHERE capture = ?1")?
-        .query_row([capture], |row| unsigned(row, 0))
 }
 
 fn last(transaction: &Connection, capture: &str) -> rusqlite::Result<Option<Last>> {
@@ -400,12 +405,16 @@ fn kept_from(
 }
 
 impl StoreReader {
+    fn has_history(&self) -> bool {
+        self.version >= HISTORY_SINCE
+    }
+
     /// What was done to the state of `capture`, as far back as is kept: the newest first, at most so many.
     ///
     /// # Errors
     /// Those of reading the database.
     pub fn history(&self, capture: &str, limit: usize) -> Result<Vec<ChangeRow>, StoreError> {
-        if !self.has_history {
+        if !self.has_history() {
             return Ok(Vec::new());
         }
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -445,7 +454,7 @@ impl StoreReader {
         if revision == 0 {
             return Ok(Some(NOTHING.to_owned()));
         }
-        if revision >= now.revision || !self.has_history {
+        if revision >= now.revision || !self.has_history() {
             return Ok((revision == now.revision).then_some(now.state));
         }
         let made = self.link(capture, "revision <= ?2", "DESC", revision)?;
@@ -472,7 +481,7 @@ impl StoreReader {
     /// # Errors
     /// [`StoreError::HistoryBroken`] if it made another.
     pub fn check_head(&self, capture: &str) -> Result<(), StoreError> {
-        if !self.has_history {
+        if !self.has_history() {
             return Ok(());
         }
         let _snapshot = self.snapshot()?;
@@ -496,7 +505,7 @@ impl StoreReader {
     /// # Errors
     /// [`StoreError::HistoryBroken`], for the first that is not as it was written.
     pub fn check_history(&self, capture: &str) -> Result<u64, StoreError> {
-        if !self.has_history {
+        if !self.has_history() {
             return Ok(0);
         }
         let _snapshot = self.snapshot()?;

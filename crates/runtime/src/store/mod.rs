@@ -90,7 +90,7 @@ impl Store {
             reader: StoreReader {
                 connection,
                 path,
-                has_history: true,
+                version: open::USER_VERSION,
             },
             recorded: HashSet::new(),
             retention: Retention::default(),
@@ -113,7 +113,7 @@ impl Store {
         Ok(StoreReader {
             connection,
             path,
-            has_history: version >= open::HISTORY_SINCE,
+            version,
         })
     }
 

@@ -10,9 +10,11 @@ use super::StoreError;
 /// `Stau` in ASCII: tells `file(1)` and us that the database is ours.
 pub(super) const APPLICATION_ID: i64 = 0x5374_6175;
 /// The version of the tables; goes up when they change.
-pub(super) const USER_VERSION: i64 = 2;
+pub(super) const USER_VERSION: i64 = 3;
 /// The version with which histories came.
 pub(super) const HISTORY_SINCE: i64 = 2;
+/// The version with which came what runs know beside the states.
+pub(super) const RUNS_SINCE: i64 = 3;
 /// Up to here a database is checked page by page at each opening (about 1 s per GB).
 const QUICK_CHECK_LIMIT_BYTES: u64 = 64 << 20;
 /// A state of 100 MiB passes through the log; afterwards the log is cut back to this.
@@ -23,6 +25,7 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 
 const TABLES: &str = include_str!("tables.sql");
 const HISTORY: &str = include_str!("history.sql");
+const RUNS: &str = include_str!("runs.sql");
 
 /// Opens for writing; makes the tables when the database is new.
 pub(super) fn writable(path: &Path) -> Result<Connection, StoreError> {
@@ -44,6 +47,9 @@ pub(super) fn writable(path: &Path) -> Result<Connection, StoreError> {
     check_pages(&connection, path)?;
     if version < HISTORY_SINCE {
         add_history(&mut connection).map_err(failed("adding the history"))?;
+    }
+    if version < RUNS_SINCE {
+        add_runs(&mut connection).map_err(failed("adding tables"))?;
     }
     let mode: String = connection
         .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
@@ -137,6 +143,7 @@ fn create_tables(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
     transaction.execute_batch(TABLES)?;
     transaction.execute_batch(HISTORY)?;
+    transaction.execute_batch(RUNS)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", USER_VERSION)?;
     crate::crash::point("store.create.before_commit");
@@ -155,7 +162,18 @@ fn add_history(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.execute_batch(HISTORY)?;
     super::history::adopt_journal(&transaction)?;
     transaction.execute_batch("DROP TABLE journal_of_version_1")?;
-    transaction.pragma_update(None, "user_version", USER_VERSION)?;
+    transaction.pragma_update(None, "user_version", HISTORY_SINCE)?;
+    crate::crash::point("store.upgrade.before_commit");
+    transaction.commit()?;
+    crate::crash::point("store.upgrade.after_commit");
+    Ok(())
+}
+
+/// Makes a store of version 3 of one of version 2.
+fn add_runs(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
+    transaction.execute_batch(RUNS)?;
+    transaction.pragma_update(None, "user_version", RUNS_SINCE)?;
     crate::crash::point("store.upgrade.before_commit");
     transaction.commit()?;
     crate::crash::point("store.upgrade.after_commit");
@@ -193,16 +211,24 @@ fn check_identity(connection: &Connection, path: &Path) -> Result<i64, StoreErro
 }
 
 fn check_pages(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let failed = |source| StoreError::sqlite("checking the database", path, source);
     let size = std::fs::metadata(path)
         .map_err(|source| StoreError::io("looking at", path, source))?
         .len();
     if size > QUICK_CHECK_LIMIT_BYTES {
         return Ok(());
     }
+    check_with(connection, path, "PRAGMA quick_check(1)")
+}
+
+/// Has SQLite look whether the database is whole.
+pub(super) fn check_with(
+    connection: &Connection,
+    path: &Path,
+    pragma: &str,
+) -> Result<(), StoreError> {
     let verdict: String = connection
-        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-        .map_err(failed)?;
+        .query_row(pragma, [], |row| row.get(0))
+        .map_err(|source| StoreError::sqlite("checking the database", path, source))?;
     if verdict != "ok" {
         return Err(StoreError::Corrupt {
             path: path.to_owned(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::StoreError;
+use super::open::check_with;
 
 /// One capture, as of its last commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,8 +75,8 @@ pub struct JournalRow {
 pub struct StoreReader {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
-    /// A store of version 1 has none, until it is opened for writing.
-    pub(super) has_history: bool,
+    /// An older store has not all of the tables, until it is opened for writing.
+    pub(super) version: i64,
 }
 
 impl StoreReader {
@@ -115,16 +116,7 @@ impl StoreReader {
             true => "PRAGMA integrity_check(1)",
             false => "PRAGMA quick_check(1)",
         };
-        let verdict: String = self.query("checking the database", |connection| {
-            connection.query_row(check, [], |row| row.get(0))
-        })?;
-        match verdict.as_str() {
-            "ok" => Ok(()),
-            _ => Err(StoreError::Corrupt {
-                path: self.path.clone(),
-                detail: verdict,
-            }),
-        }
+        check_with(&self.connection, &self.path, check)
     }
 
     /// The names of all captures, sorted.

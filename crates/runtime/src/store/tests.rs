@@ -111,7 +111,7 @@ fn the_connection_follows_the_rules_of_the_house() {
         ("synchronous", "Integer(2)"),
         ("trusted_schema", "Integer(0)"),
         ("foreign_keys", "Integer(1)"),
-        ("user_version", "Integer(2)"),
+        ("user_version", "Integer(3)"),
         ("application_id", "Integer(1400136053)"),
         ("busy_timeout", "Integer(10000)"),
     ] {
@@ -208,14 +208,14 @@ fn a_database_of_another_application_is_refused_untouched() {
 fn a_store_of_a_newer_program_is_refused() {
     let (_folder, dir) = fresh();
     drop(Store::open(&dir).unwrap());
-    raw(&dir).pragma_update(None, "user_version", 3).unwrap();
+    raw(&dir).pragma_update(None, "user_version", 4).unwrap();
     let error = Store::open(&dir).unwrap_err();
     assert!(
         matches!(
             error,
             StoreError::Newer {
-                found: 3,
-                known: 2,
+                found: 4,
+                known: 3,
                 ..
             }
         ),
