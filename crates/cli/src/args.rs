@@ -182,6 +182,13 @@ pub(crate) struct CaptureArg {
     pub(crate) capture: Option<String>,
 }
 
+impl CaptureArg {
+    /// What was typed, if anything was.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.capture.as_deref()
+    }
+}
+
 /// Show what a connector needs to be told: its endpoint config and its resource config
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -103,7 +103,7 @@ fn look(context: &Context, args: &CheckArgs, report: &mut CheckReport) -> Result
         detail,
     });
 
-    let capture = match context::capture(&project, &args.capture, Asked::Check) {
+    let capture = match context::capture(&project, args.capture.name(), Asked::Check) {
         Ok(capture) => capture,
         Err(failure) => return report.found(failure),
     };

@@ -6,7 +6,7 @@ use staunch_protocol::log::Level;
 use staunch_runtime::catalog::Capture;
 use staunch_runtime::{LogSink, Project};
 
-use crate::args::{CaptureArg, Global};
+use crate::args::Global;
 use crate::events;
 use crate::exit::Asked;
 use crate::failure::Failure;
@@ -76,10 +76,10 @@ impl Context {
 /// The capture that is meant.
 pub(crate) fn capture<'a>(
     project: &'a Project,
-    argument: &CaptureArg,
+    name: Option<&str>,
     asked: Asked,
 ) -> Result<&'a Capture, Failure> {
-    let found = project.catalog.capture(argument.capture.as_deref());
+    let found = project.catalog.capture(name);
     found.map_err(|error| Failure::catalog(&error, asked))
 }
 

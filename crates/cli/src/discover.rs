@@ -45,7 +45,7 @@ enum Status {
 
 pub(crate) fn run(context: &Context, args: &DiscoverArgs) -> Result<Exit, Failure> {
     let project = context.project(Asked::Other)?;
-    let capture = context::capture(&project, &args.capture, Asked::Other)?;
+    let capture = context::capture(&project, args.capture.name(), Asked::Other)?;
     let found = inspect::discover(&project, capture, context.log())
         .map_err(context::failed(capture, Asked::Other))?;
     let file = &project.catalog.path;

@@ -87,7 +87,7 @@ pub(crate) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failure> {
 
 fn capture(context: &Context, args: &RunArgs) -> Result<RunReport, Failure> {
     let project = context.project(Asked::Other)?;
-    let capture = context::capture(&project, &args.capture, Asked::Other)?;
+    let capture = context::capture(&project, args.capture.name(), Asked::Other)?;
     let failed = context::failed(capture, Asked::Other);
     let began = Instant::now();
     let watcher = Arc::new(Watcher::new(&context.output));

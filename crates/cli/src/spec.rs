@@ -38,7 +38,7 @@ struct Member {
 
 pub(crate) fn run(context: &Context, args: &SpecArgs) -> Result<Exit, Failure> {
     let project = context.project(Asked::Other)?;
-    let capture = context::capture(&project, &args.capture, Asked::Other)?;
+    let capture = context::capture(&project, args.capture.name(), Asked::Other)?;
     let failed = context::failed(capture, Asked::Other);
     let spec = inspect::spec(&project, capture, context.log()).map_err(&failed)?;
     let report = SpecReport {

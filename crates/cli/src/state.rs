@@ -123,17 +123,6 @@ fn unknown(problem: &str, bindings: &[(&str, &Node)]) -> Failure {
     Failure::new("state.unknown_binding", format!("{problem}; {keys}"))
 }
 
-/// A connector's version with as much of its digest as tells it from another; the JSON has all of it.
-pub(crate) fn short_version(version: &str) -> &str {
-    const DIGITS: usize = 8;
-    match version.rsplit_once('@') {
-        Some((name, digest)) if digest.len() > DIGITS && digest.is_ascii() => {
-            &version[..name.len() + 1 + DIGITS]
-        }
-        _ => version,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,17 +5,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 use staunch_runtime::catalog::Capture;
-use staunch_runtime::inspect;
 use staunch_runtime::store::CaptureRow;
+use staunch_runtime::{inspect, short_version};
 use staunch_state::{ConnectorState, ResumePoint};
 
-use crate::args::{CaptureArg, StatusArgs};
+use crate::args::StatusArgs;
 use crate::context::{self, Context};
 use crate::exit::{Asked, Exit};
 use crate::failure::Failure;
 use crate::output::{Glyphs, Report, clean_line, columns};
 use crate::quantity::{count, counted, time};
-use crate::state::short_version;
 
 /// Bindings of a capture that are shown; the rest are counted. The JSON has all.
 const SHOWN: usize = 20;
@@ -60,12 +59,7 @@ struct BindingStatus {
 pub(crate) fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Failure> {
     let project = context.project(Asked::Other)?;
     let captures: Vec<&Capture> = match &args.capture {
-        Some(name) => {
-            let argument = CaptureArg {
-                capture: Some(name.clone()),
-            };
-            vec![context::capture(&project, &argument, Asked::Other)?]
-        }
+        Some(name) => vec![context::capture(&project, Some(name), Asked::Other)?],
         None => project.catalog.captures.values().collect(),
     };
     let now = Timestamp::now();

@@ -10,8 +10,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 use staunch_state::{
-    Applied, BINDING_STATES, ConnectorState, Consent, ConsentKind, Declared, Effects, Node, Object,
-    Outcome, Refused, ResumePoint, StateUpdate, Terms, WHOLE_STATE, survey,
+    Applied, BINDING_STATES, ConnectorState, Consent, ConsentKind, Declared, Effects, ExactDiff,
+    Node, Object, Outcome, Refused, ResumePoint, StateUpdate, Terms, WHOLE_STATE, survey,
 };
 
 use crate::catalog::Capture;
@@ -121,15 +121,7 @@ impl Edit {
     /// Holds a state against the one that is.
     #[must_use]
     pub fn propose(&self, state: Node) -> Proposal {
-        let update = match StateUpdate::diff_exact(&self.state, &state) {
-            staunch_state::ExactDiff::Merge(update) => update,
-            staunch_state::ExactDiff::Replace { update, .. } => update,
-        };
-        Proposal {
-            changed: compare(&self.state, &state),
-            update,
-            state,
-        }
+        Proposal::between(&self.state, state)
     }
 
     /// Commits what was proposed. Answers with the new revision.
@@ -171,6 +163,26 @@ impl Edit {
 }
 
 impl Proposal {
+    /// What makes one state of another, and what that means.
+    #[must_use]
+    pub fn between(before: &Node, after: Node) -> Self {
+        let update = match StateUpdate::diff_exact(before, &after) {
+            ExactDiff::Merge(update) | ExactDiff::Replace { update, .. } => update,
+        };
+        Self {
+            changed: compare(before, &after),
+            update,
+            state: after,
+        }
+    }
+
+    /// What is committed, as JSON: a merge patch, or the whole state where that holds a `null` which no patch could write.
+    #[must_use]
+    pub fn update(&self) -> String {
+        let update = self.update.to_wire().pop();
+        update.map_or_else(|| "{}".to_owned(), |update| update.updated)
+    }
+
     /// Whether nothing changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -218,8 +230,7 @@ pub fn check_readable(
 }
 
 /// What a change of state means for each binding whose state it changes.
-#[must_use]
-pub fn compare(before: &Node, after: &Node) -> Vec<Changed> {
+fn compare(before: &Node, after: &Node) -> Vec<Changed> {
     let (of_before, of_after) = (bindings(before), bindings(after));
     let keys: BTreeSet<&str> = [&of_before, &of_after]
         .into_iter()

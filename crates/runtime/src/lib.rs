@@ -23,7 +23,7 @@ pub mod store;
 
 pub use error::{ConnectorError, RunError};
 pub use events::{Event, Observer, Unobserved};
-pub use process::{ConnectorCommand, LogSink, kill_connectors};
+pub use process::{ConnectorCommand, LogSink, kill_connectors, short_version};
 pub use project::Project;
 pub use run::{Opening, Run, RunOptions, Summary};
 pub use session::{BindingProgress, Place, Progress, SessionEnd, Stop, Totals, Urgency};

@@ -142,6 +142,18 @@ fn digest(path: &Path) -> std::io::Result<u128> {
     }
 }
 
+/// A connector's version with as much of its digest as tells it from another; the JSON has all of it.
+#[must_use]
+pub fn short_version(version: &str) -> &str {
+    const DIGITS: usize = 8;
+    match version.rsplit_once('@') {
+        Some((name, digest)) if digest.len() > DIGITS && digest.is_ascii() => {
+            &version[..name.len() + 1 + DIGITS]
+        }
+        _ => version,
+    }
+}
+
 /// The process groups of all connectors that are running.
 static RUNNING: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 

@@ -97,7 +97,7 @@ pub fn ways_back(
         revision: row.revision,
         at: row.at.clone(),
         connector: row.connector.clone(),
-        steps: steps(&row.migrations),
+        steps: row.steps(),
         connector_before: before.map(|before| before.connector.clone()),
         documents_since: documents.saturating_sub(row.documents),
     };
@@ -130,13 +130,6 @@ pub fn ways_back(
         reverse,
         snapshot: snapshot.map(|state| edit.propose(state)),
     }))
-}
-
-/// The names of recorded steps.
-fn steps(recorded: &str) -> Vec<String> {
-    let steps: Vec<serde_json::Value> = serde_json::from_str(recorded).unwrap_or_default();
-    let names = steps.iter().filter_map(|step| step["name"].as_str());
-    names.map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -14,12 +14,12 @@ use crate::conversation;
 use crate::error::{ConnectorError, RunError};
 use crate::events::{Event, Observer};
 use crate::files::{OutputFiles, file_path};
-use crate::process::{ConnectorCommand, LogSink};
+use crate::process::{ConnectorCommand, LogSink, short_version};
 use crate::project::Project;
 use crate::rollback::newer_than;
 use crate::schema::Validator;
 use crate::session::{self, Progress, RunState, SessionEnd, Stop, Target, Totals, Urgency};
-use crate::store::{Commit, Store, StoreError};
+use crate::store::{CaptureRow, Commit, Store, StoreError};
 
 /// How often a connector may ask to be applied again.
 const APPLY_ROUNDS: usize = 3;
@@ -83,11 +83,12 @@ impl<'a> Run<'a> {
         log: LogSink,
     ) -> Result<Self, RunError> {
         let command = project.command_with(capture, opening.to)?;
+        let version = command.version();
         let mut store = project.store()?;
-        if !opening.allows_older {
-            check_not_older(&store, capture, &command)?;
-        }
         let stored = store.load(&capture.name)?;
+        if let Some(stored) = stored.as_ref().filter(|_| !opening.allows_older) {
+            check_not_older(&store, stored, &version)?;
+        }
         let mut files = OutputFiles::open(&project.out_dir, &store.files(&capture.name)?)?;
         for recovered in files.recovered() {
             observer.event(Event::Recovered {
@@ -122,7 +123,6 @@ impl<'a> Run<'a> {
             )
         });
         let progress = Arc::new(Progress::new(names));
-        let version = command.version();
         let mut this = Self {
             capture,
             command,
@@ -293,25 +293,19 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Refuses a connector that was in charge before the state was migrated by another.
-fn check_not_older(
-    store: &Store,
-    capture: &Capture,
-    command: &ConnectorCommand,
-) -> Result<(), RunError> {
-    let history = store.reader().history(&capture.name, usize::MAX)?;
-    let version = command.version();
-    let short = |version: &str| match version.split_once('@') {
-        Some((name, digest)) => format!("{name}@{}", &digest[..digest.len().min(8)]),
-        None => version.to_owned(),
-    };
-    match newer_than(&history, &version) {
+/// Refuses a connector that was in charge before the state was migrated by another, and is not the one that committed last.
+fn check_not_older(store: &Store, stored: &CaptureRow, version: &str) -> Result<(), RunError> {
+    if stored.connector == version {
+        return Ok(());
+    }
+    let history = store.reader().history(&stored.capture, usize::MAX)?;
+    match newer_than(&history, version) {
         None => Ok(()),
         Some(migration) => Err(RunError::NewerState {
-            capture: capture.name.clone(),
+            capture: stored.capture.clone(),
             revision: migration.revision,
-            by: short(&migration.connector),
-            connector: short(&version),
+            by: short_version(&migration.connector).to_owned(),
+            connector: short_version(version).to_owned(),
         }),
     }
 }

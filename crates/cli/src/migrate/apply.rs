@@ -8,11 +8,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use staunch_runtime::catalog::Capture;
 use staunch_runtime::inspect::{self, Planned, Question};
-use staunch_runtime::{Event, Observer, Opening, Project, Run, RunOptions, Stop, Summary, Urgency};
+use staunch_runtime::{
+    Event, Observer, Opening, Project, Run, RunOptions, Stop, Summary, Urgency, short_version,
+};
 use staunch_state::Plan;
 
 use super::plan::listed;
-use crate::args::{ApplyArgs, CaptureArg};
+use crate::args::ApplyArgs;
 use crate::context::{self, Context};
 use crate::exit::{Asked, Exit};
 use crate::failure::Failure;
@@ -20,7 +22,6 @@ use crate::given;
 use crate::output::{BOLD, Glyphs, Report, clean_line, styled};
 use crate::quantity::counted;
 use crate::run::listen;
-use crate::state::short_version;
 
 /// How long a connector may do nothing that is committed before it is taken for one that does not migrate after all.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
@@ -72,13 +73,11 @@ impl Observer for Once {
 pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> {
     let project = context.project(Asked::Other)?;
     let saved = Saved::read(context, args.what.as_deref())?;
-    let argument = CaptureArg {
-        capture: match &saved {
-            Some(saved) => Some(saved.capture.clone()),
-            None => args.what.clone(),
-        },
+    let name = match &saved {
+        Some(saved) => Some(saved.capture.as_str()),
+        None => args.what.as_deref(),
     };
-    let capture = context::capture(&project, &argument, Asked::Other)?;
+    let capture = context::capture(&project, name, Asked::Other)?;
     let to = args.to.as_ref().map(|words| words.0.as_slice());
     let question = Question {
         to,

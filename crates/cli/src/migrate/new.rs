@@ -7,7 +7,7 @@ use staunch_state::{Node, Object};
 use super::crate_dir::{CrateDir, NewFile};
 use super::name::Name;
 use super::template;
-use crate::args::{CaptureArg, NewArgs};
+use crate::args::NewArgs;
 use crate::context::{self, Context};
 use crate::exit::{Asked, Exit};
 use crate::failure::Failure;
@@ -98,10 +98,7 @@ fn fixture(context: &Context, args: &NewArgs) -> Result<(Fixture, String), Failu
 
 fn stored(context: &Context, capture: &str) -> Result<Node, Failure> {
     let project = context.project(Asked::Other)?;
-    let argument = CaptureArg {
-        capture: Some(capture.to_owned()),
-    };
-    let capture = context::capture(&project, &argument, Asked::Other)?;
+    let capture = context::capture(&project, Some(capture), Asked::Other)?;
     let row = inspect::state(&project, capture).map_err(context::failed(capture, Asked::Other))?;
     let Some(row) = row.filter(|row| row.revision > 0) else {
         let message = format!(

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use staunch_runtime::catalog::{Capture, Config};
 use staunch_runtime::inspect::{self, Planned, Question};
-use staunch_runtime::{Project, RunError};
+use staunch_runtime::{Project, RunError, short_version};
 use staunch_state::{Consent, Plan};
 
 use crate::args::PlanArgs;
@@ -16,7 +16,6 @@ use crate::failure::Failure;
 use crate::given::{self, GivenState};
 use crate::output::{self, GREEN, Glyphs, RED, Report, clean_line, styled};
 use crate::quantity::counted;
-use crate::state::short_version;
 
 /// Consents that are listed by name; the rest are counted.
 const LISTED: usize = 20;
@@ -105,7 +104,7 @@ pub(crate) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
         return outside(context, args);
     }
     let project = context.project(Asked::Plan)?;
-    let capture = context::capture(&project, &args.capture, Asked::Plan)?;
+    let capture = context::capture(&project, args.capture.name(), Asked::Plan)?;
     if args.config.is_some() {
         let message = format!(
             "`--config` is for a plan outside of a project, and `{}` has the config of `{}`; leave it out",

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use staunch_runtime::edit::{Deed, Edit, Proposal};
 use staunch_runtime::rollback::{self, Committed, WaysBack};
+use staunch_runtime::short_version;
 use staunch_state::Consent;
 
 use crate::args::{RollbackArgs, RollbackMode};
@@ -13,7 +14,6 @@ use crate::failure::Failure;
 use crate::output::{BOLD, Glyphs, Report, clean_line, styled};
 use crate::quantity::counted;
 use crate::state::change::{Difference, author, confirm, consents};
-use crate::state::short_version;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -37,7 +37,7 @@ struct RollbackReport {
 
 pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Result<Exit, Failure> {
     let project = context.project(Asked::Other)?;
-    let capture = context::capture(&project, &args.capture, Asked::Other)?;
+    let capture = context::capture(&project, args.capture.name(), Asked::Other)?;
     let about = |failure: Failure| failure.about(&capture.name);
     let failed = context::failed(capture, Asked::Other);
     let mut edit = Edit::begin(&project, capture).map_err(&failed)?;
@@ -64,7 +64,7 @@ pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Result<Exit, Failur
         migration: ways.migration.clone(),
         mode,
         no_reverse: ways.reverse.as_ref().err().cloned(),
-        difference: Difference::between(edit.state(), proposal.state()),
+        difference: Difference::of(proposal),
         is_shown: false,
     };
     let given = consents(needed, &args.word.allow);

@@ -8,10 +8,10 @@ use staunch_protocol::RawValue;
 use staunch_runtime::catalog::Capture;
 use staunch_runtime::edit::{self, Changed, Deed, Edit, Proposal};
 use staunch_runtime::{Project, RunError};
-use staunch_state::{BINDING_STATES, ConnectorState, Consent, Node, Object, Outcome, StateUpdate};
+use staunch_state::{BINDING_STATES, ConnectorState, Consent, Node, Object, StateUpdate};
 
 use super::{at_revision, of_store, select, store, unreadable};
-use crate::args::{CaptureArg, ChangeArgs, CopyArgs, ResetArgs, SetArgs, UndoArgs, WordArgs};
+use crate::args::{ChangeArgs, CopyArgs, ResetArgs, SetArgs, UndoArgs, WordArgs};
 use crate::context::{self, Context};
 use crate::exit::{Asked, Exit};
 use crate::failure::Failure;
@@ -33,13 +33,10 @@ pub(crate) struct Difference {
 }
 
 impl Difference {
-    pub(crate) fn between(before: &Node, after: &Node) -> Self {
-        let update = StateUpdate::diff(before, after);
-        let text = update.to_wire().pop().map(|update| update.updated);
+    pub(crate) fn of(proposal: &Proposal) -> Self {
         Self {
-            changed: edit::compare(before, after),
-            update: RawValue::from_string(text.unwrap_or_else(|| "{}".to_owned()))
-                .expect("an update is JSON"),
+            changed: proposal.changed.clone(),
+            update: RawValue::from_string(proposal.update()).expect("an update is JSON"),
         }
     }
 
@@ -50,7 +47,7 @@ impl Difference {
             let key = clean_line(&changed.state_key);
             text.push_str(&match is_judged {
                 true => {
-                    let outcome = format!("{:<9}", word(changed.outcome));
+                    let outcome = format!("{:<9}", changed.outcome.to_string());
                     format!("{} {key}\n", styled(BOLD, outcome))
                 }
                 false => format!("{}\n", styled(BOLD, key)),
@@ -87,19 +84,11 @@ fn shown(mut update: Node) -> Node {
     update
 }
 
-/// The word of an outcome.
-fn word(outcome: Outcome) -> String {
-    let word = serde_json::to_value(outcome).unwrap_or_default();
-    word.as_str().unwrap_or_default().to_owned()
-}
-
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ChangeReport {
     #[serde(skip)]
     command: &'static str,
-    #[serde(skip)]
-    verb: &'static str,
     capture: String,
     /// The revision that was changed.
     revision_before: u64,
@@ -122,7 +111,7 @@ impl Report for ChangeReport {
     }
 
     fn summary(&self) -> String {
-        let Self { capture, verb, .. } = self;
+        let (capture, verb) = (&self.capture, verb(self.command));
         match self.revision {
             None => format!(
                 "{capture} at revision {}: nothing to do",
@@ -167,7 +156,16 @@ pub(crate) fn set(context: &Context, args: &SetArgs) -> Result<Exit, Failure> {
         };
         Ok(with_binding(edit.state(), &key, Some(value)))
     };
-    run(context, &args.capture, &args.change, "set", change)
+    let project = context.project(Asked::Other)?;
+    let capture = context::capture(&project, args.capture.name(), Asked::Other)?;
+    run(
+        context,
+        &project,
+        capture,
+        &args.change,
+        "state set",
+        change,
+    )
 }
 
 pub(crate) fn reset(context: &Context, args: &ResetArgs) -> Result<Exit, Failure> {
@@ -180,15 +178,21 @@ pub(crate) fn reset(context: &Context, args: &ResetArgs) -> Result<Exit, Failure
         }
         Ok(changed)
     };
-    run(context, &args.capture, &args.change, "reset", change)
+    let project = context.project(Asked::Other)?;
+    let capture = context::capture(&project, args.capture.name(), Asked::Other)?;
+    run(
+        context,
+        &project,
+        capture,
+        &args.change,
+        "state reset",
+        change,
+    )
 }
 
 pub(crate) fn copy(context: &Context, args: &CopyArgs) -> Result<Exit, Failure> {
     let project = context.project(Asked::Other)?;
-    let from = CaptureArg {
-        capture: Some(args.from.clone()),
-    };
-    let from = context::capture(&project, &from, Asked::Other)?;
+    let from = context::capture(&project, Some(&args.from), Asked::Other)?;
     let row = store(&project, from)?.load(&from.name);
     let row = row.map_err(of_store(&from.name))?;
     let Some(row) = row.filter(|row| row.revision > 0) else {
@@ -215,10 +219,8 @@ pub(crate) fn copy(context: &Context, args: &CopyArgs) -> Result<Exit, Failure> 
         }
         Ok(changed)
     };
-    let to = CaptureArg {
-        capture: Some(args.to.clone()),
-    };
-    run(context, &to, &args.change, "copy", change)
+    let to = context::capture(&project, Some(&args.to), Asked::Other)?;
+    run(context, &project, to, &args.change, "state copy", change)
 }
 
 pub(crate) fn undo(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
@@ -242,47 +244,49 @@ pub(crate) fn undo(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> 
         };
         at_revision(reader, &capture.name, revision)
     };
-    run(context, &args.capture, &args.change, "undo", change)
+    let project = context.project(Asked::Other)?;
+    let capture = context::capture(&project, args.capture.name(), Asked::Other)?;
+    run(
+        context,
+        &project,
+        capture,
+        &args.change,
+        "state undo",
+        change,
+    )
 }
 
-fn command(verb: &'static str) -> &'static str {
-    match verb {
-        "reset" => "state reset",
-        "copy" => "state copy",
-        "undo" => "state undo",
-        "import" => "state import",
-        _ => "state set",
-    }
+/// The last word of a command, as the history tells it.
+fn verb(command: &'static str) -> &'static str {
+    command.rsplit(' ').next().unwrap_or(command)
 }
 
 /// Shows what a change means, asks, and does it.
 pub(super) fn run(
     context: &Context,
-    argument: &CaptureArg,
+    project: &Project,
+    capture: &Capture,
     args: &ChangeArgs,
-    verb: &'static str,
+    command: &'static str,
     change: impl FnOnce(&Edit, &Capture) -> Result<Node, Failure>,
 ) -> Result<Exit, Failure> {
-    let project = context.project(Asked::Other)?;
-    let capture = context::capture(&project, argument, Asked::Other)?;
     let about = |failure: Failure| failure.about(&capture.name);
     let failed = context::failed(capture, Asked::Other);
-    let mut edit = Edit::begin(&project, capture).map_err(&failed)?;
+    let mut edit = Edit::begin(project, capture).map_err(&failed)?;
     let proposal = edit.propose(change(&edit, capture).map_err(about)?);
     let mut report = ChangeReport {
-        command: command(verb),
-        verb,
+        command,
         capture: capture.name.clone(),
         revision_before: edit.revision(),
         revision: None,
-        difference: Difference::between(edit.state(), proposal.state()),
+        difference: Difference::of(&proposal),
         is_read: false,
         is_shown: false,
     };
     if proposal.is_empty() {
         return context.output.answer(&report);
     }
-    report.is_read = is_read(context, &project, capture, args, &proposal).map_err(about)?;
+    report.is_read = is_read(context, project, capture, args, &proposal).map_err(about)?;
     let given = consents(proposal.needed(), &args.word.allow);
     // What is refused is shown, too: it is what is consented to, or not.
     let is_asked = !args.word.yes && !context.output.json;
@@ -294,7 +298,7 @@ pub(super) fn run(
     confirm(context, capture, &args.word).map_err(about)?;
     let author = author(&args.word);
     let deed = Deed {
-        kind: verb,
+        kind: verb(command),
         author: &author,
         reason: &args.word.reason,
         consents: &given,

@@ -6,7 +6,7 @@ use staunch_runtime::export::{Export, ExportedState};
 use staunch_runtime::inspect;
 
 use super::change;
-use crate::args::{CaptureArg, ExportArgs, ImportArgs};
+use crate::args::{ExportArgs, ImportArgs};
 use crate::context::{self, Context};
 use crate::exit::{Asked, Exit};
 use crate::failure::Failure;
@@ -18,10 +18,7 @@ pub(crate) fn export(context: &Context, args: &ExportArgs) -> Result<Exit, Failu
     let project = context.project(Asked::Other)?;
     let mut captures: Vec<&Capture> = Vec::new();
     for name in &args.captures {
-        let argument = CaptureArg {
-            capture: Some(name.clone()),
-        };
-        captures.push(context::capture(&project, &argument, Asked::Other)?);
+        captures.push(context::capture(&project, Some(name), Asked::Other)?);
     }
     if args.captures.is_empty() {
         captures.extend(project.catalog.captures.values());
@@ -67,7 +64,16 @@ pub(crate) fn import(context: &Context, args: &ImportArgs) -> Result<Exit, Failu
         let found = found.ok_or_else(|| refused(lacks(wanted, &states)))?;
         found.node().map_err(|error| refused(error.to_string()))
     };
-    change::run(context, &args.capture, &args.change, "import", change)
+    let project = context.project(Asked::Other)?;
+    let capture = context::capture(&project, args.capture.name(), Asked::Other)?;
+    change::run(
+        context,
+        &project,
+        capture,
+        &args.change,
+        "state import",
+        change,
+    )
 }
 
 fn lacks(wanted: &str, states: &[ExportedState]) -> String {

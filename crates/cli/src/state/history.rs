@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 use staunch_protocol::RawValue;
-use staunch_runtime::store::ChangeRow;
+use staunch_runtime::short_version;
+use staunch_runtime::store::{ChangeRow, StoreReader};
 
-use super::{of_store, short_version, store};
+use super::{of_store, store};
 use crate::args::{HistoryArgs, MigrationsArgs};
 use crate::context::{self, Context};
 use crate::events;
@@ -37,47 +38,58 @@ struct Change {
     migrations: Box<RawValue>,
     consents: Box<RawValue>,
     update_bytes: u64,
+    /// The names of the steps of a migration.
+    #[serde(skip)]
+    steps: Vec<String>,
 }
 
 pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Result<Exit, Failure> {
     let project = context.project(Asked::Other)?;
-    let capture = context::capture(&project, &args.capture, Asked::Other)?;
+    let capture = context::capture(&project, args.capture.name(), Asked::Other)?;
     let store = store(&project, capture)?;
-    let failed = of_store(&capture.name);
     let checked = match args.check {
-        true => Some(store.check_history(&capture.name).map_err(&failed)?),
+        true => Some(
+            store
+                .check_history(&capture.name)
+                .map_err(of_store(&capture.name))?,
+        ),
         false => None,
     };
-    let limit = match args.only_marked {
-        true => usize::MAX,
-        false => args.count,
-    };
-    let changes = store.history(&capture.name, limit).map_err(failed)?;
     let is_shown = |change: &ChangeRow| !args.only_marked || change.kind != "checkpoint";
-    let changes = changes.into_iter().filter(is_shown).take(args.count);
     let report = HistoryReport {
         command: HistoryReport::COMMAND,
         capture: capture.name.clone(),
-        changes: changes.map(Change::of).collect(),
+        changes: changes(&store, &capture.name, args.count, is_shown)?,
         checked,
     };
     context.output.note(&report.summary());
     context.output.answer(&report)
 }
 
+/// The last changes of those that are to be shown.
+fn changes(
+    store: &StoreReader,
+    capture: &str,
+    count: usize,
+    is_shown: impl Fn(&ChangeRow) -> bool,
+) -> Result<Vec<Change>, Failure> {
+    let changes = store
+        .history(capture, usize::MAX)
+        .map_err(of_store(capture))?;
+    let shown = changes.into_iter().filter(is_shown).take(count);
+    Ok(shown.map(Change::of).collect())
+}
+
 /// `staunch migrate history`: the same, of migrations and rollbacks alone.
 pub(crate) fn migrations(context: &Context, args: &MigrationsArgs) -> Result<Exit, Failure> {
     let project = context.project(Asked::Other)?;
-    let capture = context::capture(&project, &args.capture, Asked::Other)?;
+    let capture = context::capture(&project, args.capture.name(), Asked::Other)?;
     let store = store(&project, capture)?;
-    let changes = store.history(&capture.name, usize::MAX);
-    let changes = changes.map_err(of_store(&capture.name))?;
     let is_shown = |change: &ChangeRow| matches!(&*change.kind, "migration" | "rollback");
-    let changes = changes.into_iter().filter(is_shown).take(args.count);
     let report = HistoryReport {
         command: "migrate history",
         capture: capture.name.clone(),
-        changes: changes.map(Change::of).collect(),
+        changes: changes(&store, &capture.name, args.count, is_shown)?,
         checked: None,
     };
     context.output.note(&report.summary());
@@ -88,6 +100,7 @@ impl Change {
     fn of(row: ChangeRow) -> Self {
         let raw = |text: String| RawValue::from_string(text).unwrap_or_default();
         Self {
+            steps: row.steps(),
             revision: row.revision,
             at: row.at,
             kind: row.kind,
@@ -102,15 +115,9 @@ impl Change {
 
     /// What there is to be said of it: the steps of a migration, or what a person gave as a reason.
     fn words(&self) -> String {
-        let named: Vec<serde_json::Value> =
-            serde_json::from_str(self.migrations.get()).unwrap_or_default();
-        let names: Vec<&str> = named
-            .iter()
-            .filter_map(|step| step["name"].as_str())
-            .collect();
-        match names.is_empty() {
+        match self.steps.is_empty() {
             true => self.reason.clone(),
-            false => names.join(", "),
+            false => self.steps.join(", "),
         }
     }
 }

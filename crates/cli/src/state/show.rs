@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use staunch_protocol::RawValue;
-use staunch_runtime::inspect;
+use staunch_runtime::edit::Proposal;
 use staunch_runtime::store::{CaptureRow, StoreReader};
+use staunch_runtime::{inspect, short_version};
 use staunch_state::{ConnectorState, Node};
 
 use super::change::Difference;
-use super::{at_revision, of_store, select, short_version, store, unreadable};
+use super::{at_revision, of_store, select, store, unreadable};
 use crate::args::ShowArgs;
 use crate::context::{self, Context};
 use crate::events;
@@ -43,7 +44,7 @@ struct Committed {
 
 pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<Exit, Failure> {
     let project = context.project(Asked::Other)?;
-    let capture = context::capture(&project, &args.capture, Asked::Other)?;
+    let capture = context::capture(&project, args.capture.name(), Asked::Other)?;
     let row = inspect::state(&project, capture).map_err(context::failed(capture, Asked::Other))?;
     let Some(row) = row.filter(|row| row.revision > 0) else {
         let report = StateReport {
@@ -149,7 +150,7 @@ fn differences(
         capture: row.capture.clone(),
         since,
         until,
-        difference: Difference::between(&before, &after),
+        difference: Difference::of(&Proposal::between(&before, after)),
     };
     context.output.note(&report.summary());
     context.output.answer(&report)
