@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
+use staunch_runtime::upgrade::Probation;
 use staunch_state::{Consent, ConsentError};
 
 use crate::quantity;
@@ -584,6 +585,10 @@ pub(crate) struct PlanArgs {
     /// Let the connector ask its source, should a migration need to
     #[arg(long)]
     pub(crate) ask_source: bool,
+    /// Open the capture with the connector on a copy of the state for so long, and tell what it does: for a connector that cannot tell it by
+    /// itself. It reads from the real source; nothing of it is kept [default: 30s]
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "30s", value_parser = quantity::parse_time, conflicts_with_all = ["state", "ask_source"])]
+    pub(crate) observe: Option<Duration>,
     /// Write the plan to this file too, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -592,16 +597,19 @@ pub(crate) struct PlanArgs {
     pub(crate) exit_code: bool,
 }
 
-/// Carry the stored state over to a connector: it is opened, migrates, and is stopped again
+/// Hand the capture over to a connector: it is opened, migrates the state, is watched, and stopped again
 ///
-/// The migration is one commit, which is recorded in the journal with the state before it. Nothing is captured before that; what the
-/// connector captures until it stops is committed as in a run. A capture that runs has to be stopped first.
+/// The migration is one commit, which is recorded in the history with the state before it. Nothing is captured before that, and what is
+/// captured then waits until the connector has shown itself: until so many checkpoints, or for so long. If it fails by then, or reads again
+/// what nobody consented to, the state of before is back, and nothing that it captured is there. A capture that runs has to be stopped first.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   staunch migrate apply                              the connector of flow.yaml
   staunch migrate apply shop --to ./source-shop-2    another one; name it in flow.yaml then
   staunch migrate apply shop.plan                    what `migrate plan --out shop.plan` planned, or nothing
+  staunch migrate apply shop --to ./v2 --observe     a connector that cannot tell what it would do: see first
+  staunch migrate apply shop.plan --allow rewind:payouts --probation 10,5m
   staunch migrate apply shop --json | jq .result.migrated
                                                      the revision that the migration made")]
 pub(crate) struct ApplyArgs {
@@ -615,6 +623,32 @@ pub(crate) struct ApplyArgs {
     /// Let the connector ask its source when it plans, should a migration need to
     #[arg(long)]
     pub(crate) ask_source: bool,
+    /// Consent to what the upgrade needs: `rewind:orders`; may be given several times
+    #[arg(long, value_name = "KIND:BINDING", value_parser = consent)]
+    pub(crate) allow: Vec<Consent>,
+    /// Watch first what the connector does with a copy of the state, as `migrate plan --observe` [default: 30s]
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "30s", value_parser = quantity::parse_time)]
+    pub(crate) observe: Option<Duration>,
+    /// How long the connector is watched before it is trusted: so many checkpoints, a duration, or both, as in `3,60s`; `none` for not at all
+    /// [default: that of staunch.yaml, or `3,60s`]
+    #[arg(long, env = "STAUNCH_PROBATION", hide_env_values = true, value_name = "CHECKPOINTS,DURATION", value_parser = probation)]
+    pub(crate) probation: Option<Probation>,
+    /// Who does it, as the history tells it [default: whoever is logged in]
+    #[arg(
+        long,
+        env = "STAUNCH_AUTHOR",
+        hide_env_values = true,
+        value_name = "NAME"
+    )]
+    pub(crate) author: Option<String>,
+    /// Why, for the history
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(crate) reason: String,
 }
 
 /// Take the last migration back: by the reverse of its steps, or by the state that it found
@@ -705,6 +739,30 @@ fn time(text: &str) -> Result<Timestamp, String> {
 
 fn consent(text: &str) -> Result<Consent, ConsentError> {
     text.parse()
+}
+
+fn probation(text: &str) -> Result<Probation, String> {
+    let mut probation = Probation {
+        checkpoints: u64::MAX,
+        within: Duration::MAX,
+    };
+    if text.trim() == "none" {
+        probation.checkpoints = 0;
+        return Ok(probation);
+    }
+    for part in text.split(',').map(str::trim) {
+        let count = part
+            .strip_suffix("checkpoints")
+            .or(part.strip_suffix("checkpoint"));
+        match count.unwrap_or(part).trim().parse() {
+            Ok(checkpoints) => probation.checkpoints = checkpoints,
+            Err(_) => probation.within = quantity::parse_time(part)?,
+        }
+    }
+    if probation.within == Duration::MAX {
+        probation.within = Probation::default().within; // A quiet source makes no checkpoints, and some end there has to be.
+    }
+    Ok(probation)
 }
 
 #[cfg(test)]

@@ -95,7 +95,8 @@ pub(crate) fn exit(code: &str, asked: Asked) -> Exit {
             | "change.not_confirmed"
             | "rollback.no_reverse"
             | "rollback.not_possible"
-            | "plan.stale",
+            | "plan.stale"
+            | "upgrade.unfinished",
             _,
         ) => Exit::Refused,
         ("store.locked", _) => Exit::Locked,
@@ -153,7 +154,8 @@ mod tests {
             ),
             ("state.not_kept", Usage, Usage, Usage),
             ("plan.stale", Refused, Refused, Refused),
-            ("plan.not_kept", Failure, Failure, Failure),
+            ("upgrade.taken_back", Failure, Failure, Failure),
+            ("upgrade.unfinished", Refused, Refused, Refused),
             ("state.unknown_binding", Usage, Usage, Usage),
             ("state.none", Usage, Usage, Usage),
             ("input.not_found", Usage, Usage, Usage),

@@ -276,7 +276,7 @@ impl Watchdog {
         }
     }
 
-    fn has_bitten(&self) -> bool {
+    pub(crate) fn has_bitten(&self) -> bool {
         self.bitten.load(Ordering::Acquire)
     }
 }

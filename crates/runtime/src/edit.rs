@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use staunch_state::{
     Applied, BINDING_STATES, ConnectorState, Consent, ConsentKind, Declared, Effects, ExactDiff,
     Node, Object, Outcome, Refused, ResumePoint, StateUpdate, Terms, WHOLE_STATE, survey,
@@ -36,7 +36,7 @@ pub struct Edit {
 }
 
 /// What a change means for the state of one binding.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Changed {
     /// The binding; `*` for what belongs to none.
@@ -230,7 +230,7 @@ pub fn check_readable(
 }
 
 /// What a change of state means for each binding whose state it changes.
-fn compare(before: &Node, after: &Node) -> Vec<Changed> {
+pub(crate) fn compare(before: &Node, after: &Node) -> Vec<Changed> {
     let (of_before, of_after) = (bindings(before), bindings(after));
     let keys: BTreeSet<&str> = [&of_before, &of_after]
         .into_iter()

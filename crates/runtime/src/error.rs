@@ -303,6 +303,9 @@ pub enum RunError {
         /// The one that was to be run.
         connector: String,
     },
+    /// A capture was not handed over.
+    #[error(transparent)]
+    Upgrade(#[from] crate::upgrade::UpgradeError),
     /// A file of ours cannot be written.
     #[error("writing {}", path.display())]
     Write {
@@ -342,6 +345,7 @@ impl RunError {
             Self::State { .. } => "state.unreadable",
             Self::StateTooLarge { .. } => "state.too_large",
             Self::NewerState { .. } => "state.newer_than_connector",
+            Self::Upgrade(error) => error.code(),
             Self::Write { .. } => "io.write",
             Self::Plan(_) => "plan.failed",
             Self::Config { .. } => "config.invalid",

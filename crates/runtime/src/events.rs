@@ -34,6 +34,27 @@ pub enum Event<'a> {
         /// Whether the state was carried into another shape.
         is_migration: bool,
     },
+    /// A candidate has captured something, which waits until it has shown itself.
+    OnProbation {
+        /// Its checkpoints so far.
+        checkpoints: u64,
+        /// How many it takes at most.
+        of: u64,
+    },
+    /// A candidate has shown itself, and what it captured is committed: it is the capture's connector now.
+    Passed {
+        /// Its checkpoints by then.
+        checkpoints: u64,
+        /// The capture's revision by now.
+        revision: u64,
+    },
+    /// A candidate has failed, and the state of before is back.
+    TakenBack {
+        /// The revision that this made, or the one of before if nothing had to be put back.
+        revision: u64,
+        /// How many documents the next session will capture again.
+        documents: u64,
+    },
     /// A session is over.
     Ended {
         /// Why.

@@ -174,6 +174,18 @@ pub struct Planned {
     pub plan: Option<Plan>,
 }
 
+/// What identifies the connector of a capture, or the one in place of it.
+///
+/// # Errors
+/// When this version cannot start it.
+pub fn version(
+    project: &Project,
+    capture: &Capture,
+    to: Option<&[String]>,
+) -> Result<String, RunError> {
+    Ok(project.command_with(capture, to)?.version())
+}
+
 /// Asks a connector what it would do to the state of a capture, without letting it.
 ///
 /// # Errors

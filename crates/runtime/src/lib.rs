@@ -13,6 +13,7 @@ mod events;
 pub mod export;
 pub mod files;
 pub mod inspect;
+pub mod observe;
 mod process;
 mod project;
 pub mod rollback;
@@ -20,6 +21,7 @@ mod run;
 pub mod schema;
 mod session;
 pub mod store;
+pub mod upgrade;
 
 pub use error::{ConnectorError, RunError};
 pub use events::{Event, Observer, Unobserved};

@@ -8,6 +8,7 @@ use crate::catalog::{Capture, Catalog, Endpoint, Settings};
 use crate::error::{ConnectorError, RunError};
 use crate::process::ConnectorCommand;
 use crate::store::{Store, StoreError};
+use crate::upgrade::Probation;
 
 /// The folder of a project's state, beside its catalog.
 const STATE_DIR: &str = ".staunch";
@@ -116,6 +117,12 @@ impl Project {
             )
             .into()),
         }
+    }
+
+    /// How long a connector is watched that takes this capture over, if `staunch.yaml` says so.
+    #[must_use]
+    pub fn probation(&self, capture: &Capture) -> Option<Probation> {
+        self.settings.probations.get(&capture.name).copied()
     }
 
     /// The state store, open for writing.

@@ -99,7 +99,10 @@ pub fn ways_back(
         connector: row.connector.clone(),
         steps: row.steps(),
         connector_before: before.map(|before| before.connector.clone()),
-        documents_since: documents.saturating_sub(row.documents),
+        documents_since: documents.saturating_sub(match row.steps().is_empty() {
+            true => before.unwrap_or(row).documents, // Nobody told of it: it is in one commit with the first documents.
+            false => row.documents,
+        }),
     };
     let question = Question {
         to: with,

@@ -18,8 +18,11 @@ use crate::process::{ConnectorCommand, LogSink, short_version};
 use crate::project::Project;
 use crate::rollback::newer_than;
 use crate::schema::Validator;
-use crate::session::{self, Progress, RunState, SessionEnd, Stop, Target, Totals, Urgency};
+use crate::session::{
+    self, Progress, RunState, SessionEnd, Stop, Target, Totals, Urgency, Watched,
+};
 use crate::store::{CaptureRow, Commit, Store, StoreError};
+use crate::upgrade::take_back;
 
 /// How often a connector may ask to be applied again.
 const APPLY_ROUNDS: usize = 3;
@@ -55,19 +58,21 @@ pub struct Summary {
 
 /// A capture that is ready to run: its lease is held, its connector was asked, its files are open.
 pub struct Run<'a> {
-    capture: &'a Capture,
-    command: ConnectorCommand,
-    version: String,
-    spec: CaptureSpec,
-    targets: Vec<Target>,
-    store: Store,
-    files: OutputFiles,
-    state: Node,
-    revision: u64,
-    progress: Arc<Progress>,
-    observer: &'a dyn Observer,
-    log: LogSink,
-    rejected_dir: std::path::PathBuf,
+    pub(crate) capture: &'a Capture,
+    pub(crate) command: ConnectorCommand,
+    pub(crate) version: String,
+    pub(crate) spec: CaptureSpec,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) store: Store,
+    pub(crate) files: OutputFiles,
+    pub(crate) state: Node,
+    pub(crate) revision: u64,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) observer: &'a dyn Observer,
+    pub(crate) log: LogSink,
+    pub(crate) rejected_dir: std::path::PathBuf,
+    /// The connector, if it is a candidate on probation.
+    pub(crate) watched: Option<Watched>,
 }
 
 impl<'a> Run<'a> {
@@ -85,7 +90,18 @@ impl<'a> Run<'a> {
         let command = project.command_with(capture, opening.to)?;
         let version = command.version();
         let mut store = project.store()?;
-        let stored = store.load(&capture.name)?;
+        let mut stored = store.load(&capture.name)?;
+        if let Some(found) = stored.take() {
+            let before = found.revision;
+            let (found, documents) = take_back(&mut store, capture, found, "interrupted")?;
+            if found.revision > before {
+                observer.event(Event::TakenBack {
+                    revision: found.revision,
+                    documents,
+                });
+            }
+            stored = Some(found);
+        }
         if let Some(stored) = stored.as_ref().filter(|_| !opening.allows_older) {
             check_not_older(&store, stored, &version)?;
         }
@@ -137,6 +153,7 @@ impl<'a> Run<'a> {
             observer,
             log,
             rejected_dir: project.state_dir.join("rejected"),
+            watched: None,
         };
         this.apply(last.as_ref())?;
         this.progress.describe(&this.state);
@@ -197,7 +214,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn session(
+    pub(crate) fn session(
         &mut self,
         options: RunOptions,
         stop: &Stop,
@@ -220,16 +237,18 @@ impl<'a> Run<'a> {
             log: Arc::clone(&self.log),
             rejected_dir: self.rejected_dir.clone(),
             totals,
+            watched: self.watched.take(),
         };
         let outcome = session::run(&mut run);
         let (state, revision, totals) = (run.state, run.revision, run.totals);
+        self.watched = run.watched;
         self.state = state;
         self.revision = revision;
         (outcome, totals)
     }
 
     /// Cuts what was captured after the last commit.
-    fn roll_back(&mut self) -> Result<(), RunError> {
+    pub(crate) fn roll_back(&mut self) -> Result<(), RunError> {
         let committed: Vec<_> = self
             .store
             .files(&self.capture.name)?

@@ -1,4 +1,4 @@
-//! `staunch migrate apply`: has a connector migrate the stored state, commits that, and stops it again.
+//! `staunch migrate apply`: hands a capture over to a connector, watches that, and stops it again.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,23 +8,23 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use staunch_runtime::catalog::Capture;
 use staunch_runtime::inspect::{self, Planned, Question};
+use staunch_runtime::observe::Observed;
+use staunch_runtime::upgrade::{Upgrade, Upgraded};
 use staunch_runtime::{
-    Event, Observer, Opening, Project, Run, RunOptions, Stop, Summary, Urgency, short_version,
+    Event, Observer, Opening, Project, Run, RunError, Stop, Urgency, short_version,
 };
-use staunch_state::Plan;
+use staunch_state::{Consent, ConsentKind, Plan, WHOLE_STATE};
 
-use super::plan::listed;
+use super::plan::{Consents, listed};
 use crate::args::ApplyArgs;
 use crate::context::{self, Context};
 use crate::exit::{Asked, Exit};
 use crate::failure::Failure;
 use crate::given;
 use crate::output::{BOLD, Glyphs, Report, clean_line, styled};
-use crate::quantity::counted;
+use crate::quantity::{self, counted};
 use crate::run::listen;
-
-/// How long a connector may do nothing that is committed before it is taken for one that does not migrate after all.
-const PATIENCE: Duration = Duration::from_secs(10 * 60);
+use crate::state::change::author;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -41,31 +41,42 @@ struct ApplyReport {
     migrations: Vec<String>,
     /// Captured by the connector before it was stopped, and committed.
     documents: u64,
+    /// For how long nothing was captured while it took over.
+    pause_seconds: f64,
 }
 
-/// Has a run end once anything is committed, which is the migration.
-struct Once {
-    stop: Stop,
-    has_committed: AtomicBool,
+/// Tells what happens, as it does.
+struct Teller<'a> {
+    context: &'a Context,
     /// The revision that a migration made; 0 before.
     migrated: AtomicU64,
 }
 
-impl Observer for Once {
+impl Observer for Teller<'_> {
     fn event(&self, event: Event<'_>) {
-        let Event::Committed {
-            revision,
-            is_migration,
-            ..
-        } = event
-        else {
-            return;
-        };
-        if is_migration {
-            self.migrated.store(revision, Ordering::SeqCst);
-        }
-        if !self.has_committed.swap(true, Ordering::SeqCst) {
-            self.stop.request(); // Once: asked a second time, it would be cut off.
+        let note = |text: String| self.context.output.note(&text);
+        match event {
+            Event::Opened { .. } => note("opened".to_owned()),
+            Event::Committed {
+                revision,
+                is_migration: true,
+                ..
+            } => {
+                self.migrated.store(revision, Ordering::SeqCst);
+                note(format!("migrated at revision {revision}"));
+            }
+            Event::OnProbation { checkpoints, of } => {
+                let of = match of {
+                    u64::MAX => String::new(),
+                    of => format!(" of {of}"),
+                };
+                note(format!("on probation: checkpoint {checkpoints}{of}"));
+            }
+            Event::Passed { .. } => note("passed".to_owned()),
+            Event::TakenBack { revision, .. } => {
+                note(format!("taken back, at revision {revision}"));
+            }
+            _ => {}
         }
     }
 }
@@ -78,40 +89,31 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> 
         None => args.what.as_deref(),
     };
     let capture = context::capture(&project, name, Asked::Other)?;
-    let to = args.to.as_ref().map(|words| words.0.as_slice());
-    let question = Question {
-        to,
-        state: None,
-        ask_source: args.ask_source,
-        undo: &[],
-    };
-    let planned = inspect::plan(&project, capture, question, context.log());
-    let planned = planned.map_err(context::failed(capture, Asked::Plan))?;
-    if let Some(saved) = &saved {
-        saved
-            .check(&planned)
-            .map_err(|failure| failure.about(&capture.name))?;
-    }
-    let before = planned.revision.unwrap_or_default();
+    let about = |failure: Failure| failure.about(&capture.name);
+    let to = args.to.as_ref().map(|words| words.0.clone());
+    let to = to.or_else(|| saved.as_ref().and_then(|saved| saved.to.clone()));
+    let to = to.as_deref();
+    let asked = ask(context, args, &project, capture, saved.as_ref(), to)?;
     let mut report = ApplyReport {
         capture: capture.name.clone(),
-        connector: planned.connector.clone(),
-        revision_before: before,
+        connector: asked.connector.clone(),
+        revision_before: asked.upgrade.revision,
         migrated: None,
-        revision: before,
+        revision: asked.upgrade.revision,
         migrations: Vec::new(),
         documents: 0,
+        pause_seconds: 0.0,
     };
-    let Some(plan) = &planned.plan else {
+    if asked.upgrade.plan.is_none() && !asked.upgrade.is_untold {
         return context.output.answer(&report);
-    };
-    has_consents(context, &planned, plan).map_err(|failure| failure.about(&capture.name))?;
-
-    let (migrated, summary) = carry_over(context, &project, capture, to, &planned)?;
-    report.migrated = Some(migrated);
-    report.revision = summary.revision;
-    report.documents = summary.totals.documents;
-    let steps = plan.steps.iter();
+    }
+    let (migrated, upgraded) =
+        hand_over(context, &project, capture, to, &asked.upgrade).map_err(about)?;
+    report.migrated = (migrated > 0).then_some(migrated);
+    report.revision = upgraded.revision;
+    report.documents = upgraded.totals.documents;
+    report.pause_seconds = upgraded.pause.as_millis() as f64 / 1e3;
+    let steps = asked.upgrade.plan.iter().flat_map(|plan| &plan.steps);
     report.migrations = steps.map(|step| step.migration.clone()).collect();
     let exit = context.output.answer(&report)?;
     let why = match to {
@@ -120,7 +122,106 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> 
     };
     let next = context.command(&format!("run {}", capture.name));
     context.output.next(why, &next);
+    let back = context.command(&format!("migrate rollback {}", capture.name));
+    context.output.next("or take it back", &back);
     Ok(exit)
+}
+
+/// What is about to be done, and by which connector.
+struct Ready {
+    connector: String,
+    upgrade: Upgrade,
+}
+
+/// Asks the connector what it would do, or watches it where it cannot tell; and sees that a person has consented to that.
+fn ask(
+    context: &Context,
+    args: &ApplyArgs,
+    project: &Project,
+    capture: &Capture,
+    saved: Option<&Saved>,
+    to: Option<&[String]>,
+) -> Result<Ready, Failure> {
+    let about = |failure: Failure| failure.about(&capture.name);
+    let question = Question {
+        to,
+        ask_source: args.ask_source,
+        ..Question::default()
+    };
+    let settled = project.probation(capture);
+    let mut upgrade = Upgrade {
+        probation: args.probation.or(settled).unwrap_or_default(),
+        consents: args.allow.clone(),
+        author: author(args.author.as_deref()),
+        reason: args.reason.clone(),
+        ..Upgrade::default()
+    };
+    let planned = inspect::plan(project, capture, question, context.log());
+    let connector = match planned {
+        Ok(planned) => {
+            if let Some(saved) = saved {
+                saved.check(&planned).map_err(about)?;
+            }
+            if let Some(plan) = &planned.plan {
+                let consents = Consents::of(plan, &args.allow).map_err(about)?;
+                has_consents(context, capture, &planned.connector, &consents).map_err(about)?;
+            }
+            upgrade.revision = planned.revision.unwrap_or_default();
+            upgrade.plan = planned.plan;
+            planned.connector
+        }
+        Err(RunError::Plan(problem)) => {
+            upgrade.is_untold = true;
+            let seen = match (saved.and_then(|saved| saved.observed.clone()), args.observe) {
+                (Some(observed), _) => {
+                    saved
+                        .map_or(Ok(()), |saved| saved.check_observed(project, capture, to))
+                        .map_err(about)?;
+                    Some(observed)
+                }
+                (None, Some(time)) => {
+                    let observed = super::plan::watch(context, project, capture, to, time)?;
+                    context.output.note(super::plan::seen(&observed).trim_end());
+                    Some(observed)
+                }
+                (None, None) => None,
+            };
+            let (needed, connector) = match &seen {
+                Some(observed) => (observed.needed(), observed.connector.clone()),
+                None => (vec![unknown()], String::new()),
+            };
+            let consents = Consents::among(needed, &[], &args.allow).map_err(about)?;
+            if seen.is_none() && !consents.missing.is_empty() {
+                let failure = Failure {
+                    causes: vec![problem],
+                    ..Failure::new(
+                        "consent.missing",
+                        "nobody can tell what the connector would do to the state; nothing was changed",
+                    )
+                };
+                let hint = format!(
+                    "see what it does with `--observe`, or consent unseen: --allow {}",
+                    unknown()
+                );
+                return Err(about(failure.hint(hint)));
+            }
+            has_consents(context, capture, &connector, &consents).map_err(about)?;
+            let row = inspect::state(project, capture);
+            let row = row.map_err(context::failed(capture, Asked::Plan))?;
+            upgrade.revision = row.map_or(0, |row| row.revision);
+            connector
+        }
+        Err(error) => return Err(context::failed(capture, Asked::Plan)(error)),
+    };
+    Ok(Ready { connector, upgrade })
+}
+
+/// Consent to what nobody can tell.
+fn unknown() -> Consent {
+    Consent {
+        kind: ConsentKind::Unknown,
+        state_key: WHOLE_STATE.to_owned(),
+    }
 }
 
 /// A plan that was written to a file: what of it has to be so still.
@@ -128,7 +229,9 @@ struct Saved {
     capture: String,
     revision: u64,
     connector: String,
+    to: Option<Vec<String>>,
     update: Option<String>,
+    observed: Option<Observed>,
 }
 
 impl Saved {
@@ -139,7 +242,9 @@ impl Saved {
             capture: Option<String>,
             revision: Option<u64>,
             connector: String,
+            to: Option<Vec<String>>,
             plan: Option<Plan>,
+            observed: Option<Observed>,
         }
         let Some(path) = what.map(Path::new).filter(|path| path.is_file()) else {
             return Ok(None);
@@ -166,116 +271,107 @@ impl Saved {
             capture,
             revision,
             connector: file.connector,
+            to: file.to,
+            observed: file.observed,
             update: update.map(|update| update.updated),
         }))
     }
 
     /// Sees that what would be done now is what was planned.
     fn check(&self, planned: &Planned) -> Result<(), Failure> {
-        let stale = |what: String| {
-            let message = format!("{what}; nothing was changed. Plan it anew, and look at it");
-            Err(Failure::new("plan.stale", message))
-        };
-        let revision = planned.revision.unwrap_or_default();
-        if self.revision != revision {
-            return stale(format!(
-                "the plan is of revision {}, and the capture is at revision {revision}",
-                self.revision
-            ));
-        }
-        if self.connector != planned.connector {
-            return stale(format!(
-                "the plan is one of {}, and what would be opened is {}",
-                short_version(&self.connector),
-                short_version(&planned.connector)
-            ));
-        }
+        self.is_of(planned.revision.unwrap_or_default(), &planned.connector)?;
         let update = planned.plan.as_ref().and_then(|plan| plan.update.as_ref());
         if self.update.as_ref() != update.map(|update| &update.updated) {
-            return stale("the connector plans something else by now".to_owned());
+            return Err(stale(
+                "the connector plans something else by now".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Sees that what was watched is what would be opened.
+    fn check_observed(
+        &self,
+        project: &Project,
+        capture: &Capture,
+        to: Option<&[String]>,
+    ) -> Result<(), Failure> {
+        let failed = context::failed(capture, Asked::Plan);
+        let row = inspect::state(project, capture).map_err(&failed)?;
+        let connector = inspect::version(project, capture, to).map_err(failed)?;
+        self.is_of(row.map_or(0, |row| row.revision), &connector)
+    }
+
+    fn is_of(&self, revision: u64, connector: &str) -> Result<(), Failure> {
+        if self.revision != revision {
+            return Err(stale(format!(
+                "the plan is of revision {}, and the capture is at revision {revision}",
+                self.revision
+            )));
+        }
+        if self.connector != connector {
+            return Err(stale(format!(
+                "the plan is one of {}, and what would be opened is {}",
+                short_version(&self.connector),
+                short_version(connector)
+            )));
         }
         Ok(())
     }
 }
 
-/// Opens the capture, until its migration is committed. The revision that this made, and what the run came to.
-fn carry_over(
+fn stale(what: String) -> Failure {
+    let message = format!("{what}; nothing was changed. Plan it anew, and look at it");
+    Failure::new("plan.stale", message)
+}
+
+/// Hands the capture over. The revision that the migration made, if there was one, and what it came to.
+fn hand_over(
     context: &Context,
     project: &Project,
     capture: &Capture,
     to: Option<&[String]>,
-    planned: &Planned,
-) -> Result<(u64, Summary), Failure> {
+    upgrade: &Upgrade,
+) -> Result<(u64, Upgraded), Failure> {
     let stop = Stop::new();
-    let once = Once {
-        stop: stop.clone(),
-        has_committed: AtomicBool::new(false),
+    let teller = Teller {
+        context,
         migrated: AtomicU64::new(0),
     };
     let is_preparing = Arc::new(AtomicBool::new(true));
     let _signals = listen(&stop, &is_preparing, |_| {})?;
     let failed = context::failed(capture, Asked::Other);
-    let fail = |code, message: String| Err(Failure::new(code, message).about(&capture.name));
     let opening = Opening {
         to,
         ..Opening::default()
     };
-    let run = Run::prepare(project, capture, opening, &once, context.log()).map_err(&failed)?;
+    let run = Run::prepare(project, capture, opening, &teller, context.log()).map_err(&failed)?;
     is_preparing.store(false, Ordering::SeqCst);
     if stop.urgency() != Urgency::None {
         let message = "stopped before the capture was opened; nothing was changed";
-        return fail("interrupted", message.to_owned());
+        return Err(Failure::new("interrupted", message));
     }
-    let (before, now) = (planned.revision.unwrap_or_default(), run.revision());
-    if now != before {
-        let message = format!(
-            "the capture went on to revision {now} after the plan for revision {before} was made; plan it anew"
-        );
-        return fail("plan.stale", message);
-    }
-    let options = RunOptions {
-        once: true,
-        until_idle: Some(PATIENCE),
-    };
-    let summary = run.run(options, &stop);
-    let migrated = once.migrated.load(Ordering::SeqCst);
-    let summary = summary.map_err(|error| match migrated {
-        0 => failed(error),
-        _ => failed(error).hint(format!(
-            "the state is migrated, at revision {migrated}; what failed came after that"
-        )),
-    })?;
-    match (migrated, summary.totals.commits) {
-        (0, 0) if stop.urgency() != Urgency::None => {
-            let message = "stopped before the state was migrated; nothing was changed";
-            fail("interrupted", message.to_owned())
-        }
-        (0, _) => {
-            let message = format!(
-                "connector `{}` was opened, and did not migrate the state as it had planned to; the capture is at revision {}. \
-                 Tell the connector's authors",
-                short_version(&planned.connector),
-                summary.revision
-            );
-            fail("plan.not_kept", message)
-        }
-        _ => Ok((migrated, summary)),
-    }
+    let upgraded = run.upgrade(upgrade, &stop).map_err(failed)?;
+    Ok((teller.migrated.load(Ordering::SeqCst), upgraded))
 }
 
-/// Refuses a plan whose consents the endpoint config does not give: the connector would refuse it, too, when it is opened.
-fn has_consents(context: &Context, planned: &Planned, plan: &Plan) -> Result<(), Failure> {
-    let missing = plan.missing(&[]);
-    if missing.is_empty() {
+/// Refuses what nobody has consented to.
+fn has_consents(
+    context: &Context,
+    capture: &Capture,
+    connector: &str,
+    consents: &Consents,
+) -> Result<(), Failure> {
+    if consents.missing.is_empty() {
         return Ok(());
     }
     let message = format!(
-        "{} would lose or read again what nobody has consented to: {}; consent in the endpoint config, as the connector's \
-         documentation says",
-        short_version(&planned.connector),
-        listed(&missing, "`")
+        "{} would lose or read again what nobody has consented to: {}; consent by name with `--allow`, or in the endpoint config, as the \
+         connector's documentation says",
+        short_version(connector),
+        listed(&consents.missing, "`")
     );
-    let look = context.command("migrate plan");
+    let look = context.command(&format!("migrate plan {}", capture.name));
     Err(Failure::new("consent.missing", message).hint(format!("look first: {look}")))
 }
 
@@ -286,10 +382,16 @@ impl Report for ApplyReport {
         let capture = &self.capture;
         let connector = short_version(&self.connector);
         match self.migrated {
+            None if self.pause_seconds > 0.0 => {
+                format!("{capture}: handed over to {connector}, which left the state alone")
+            }
             None => format!(
                 "{capture} at revision {}, opened by {connector}: nothing to do",
                 self.revision
             ),
+            Some(migrated) if self.migrations.is_empty() => {
+                format!("{capture}: handed over to {connector} at revision {migrated}")
+            }
             Some(migrated) => format!(
                 "{capture}: migrated at revision {migrated} by {connector}: {}",
                 self.migrations.join(", ")
@@ -299,6 +401,13 @@ impl Report for ApplyReport {
 
     fn text(&self, _: &Glyphs) -> String {
         let mut text = format!("{}\n", styled(BOLD, clean_line(&self.summary())));
+        if self.pause_seconds > 0.0 {
+            let pause = Duration::try_from_secs_f64(self.pause_seconds).unwrap_or_default();
+            text.push_str(&format!(
+                "nothing was captured for {} while it took over\n",
+                quantity::time(pause)
+            ));
+        }
         if self.documents > 0 {
             text.push_str(&format!(
                 "{} came before it was stopped, up to revision {}\n",

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Serialize;
 use staunch_runtime::catalog::{Capture, Config};
 use staunch_runtime::inspect::{self, Planned, Question};
+use staunch_runtime::observe::{Observed, observe};
 use staunch_runtime::{Project, RunError, short_version};
 use staunch_state::{Consent, Plan};
 
@@ -14,8 +16,9 @@ use crate::context::{self, Context};
 use crate::exit::{Asked, Exit};
 use crate::failure::Failure;
 use crate::given::{self, GivenState};
-use crate::output::{self, GREEN, Glyphs, RED, Report, clean_line, styled};
-use crate::quantity::counted;
+use crate::output::{self, BOLD, GREEN, Glyphs, RED, Report, clean_line, styled};
+use crate::quantity::{self, counted};
+use crate::state::change::Difference;
 
 /// Consents that are listed by name; the rest are counted.
 const LISTED: usize = 20;
@@ -30,8 +33,14 @@ struct PlanReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<String>,
     connector: String,
+    /// The connector in place of the capture's own: what `migrate apply` opens, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<Vec<String>>,
     /// None if the state would be left alone.
     plan: Option<Plan>,
+    /// What it was seen to do, if it was watched instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observed: Option<Observed>,
     consents: Consents,
     #[serde(skip)]
     exit: Exit,
@@ -40,12 +49,12 @@ struct PlanReport {
 /// What a plan needs a person's word for.
 #[derive(Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Consents {
+pub(super) struct Consents {
     /// On the command line.
     given: Vec<Consent>,
     /// By whoever wrote the endpoint config. They alone count when the capture is opened.
     given_by_config: Vec<Consent>,
-    missing: Vec<Consent>,
+    pub(super) missing: Vec<Consent>,
     /// Whether the person gave any.
     #[serde(skip)]
     are_told: bool,
@@ -53,8 +62,16 @@ struct Consents {
 
 impl Consents {
     /// Holds what was given against what the plan needs. A typo is an error: it would be the consent that is missed.
-    fn of(plan: &Plan, allowed: &[Consent]) -> Result<Self, Failure> {
-        let needed = plan.needed();
+    pub(super) fn of(plan: &Plan, allowed: &[Consent]) -> Result<Self, Failure> {
+        Self::among(plan.needed(), &plan.given, allowed)
+    }
+
+    /// Holds what was given against what is needed, of which `by_config` is given already.
+    pub(super) fn among(
+        needed: Vec<Consent>,
+        by_config: &[Consent],
+        allowed: &[Consent],
+    ) -> Result<Self, Failure> {
         let given: BTreeSet<&Consent> = allowed.iter().collect();
         let is_needed: BTreeSet<&Consent> = needed.iter().collect();
         let idle: Vec<&Consent> = given.difference(&is_needed).copied().collect();
@@ -69,13 +86,16 @@ impl Consents {
             );
             return Err(Failure::new("consent.not_needed", message));
         }
-        let (given, _) = needed
+        let (given, rest): (Vec<Consent>, Vec<Consent>) = needed
             .into_iter()
             .partition(|consent| given.contains(consent));
+        let missing = rest
+            .into_iter()
+            .filter(|consent| !by_config.contains(consent));
         Ok(Self {
             given,
-            given_by_config: plan.given.clone(),
-            missing: plan.missing(allowed),
+            given_by_config: by_config.to_vec(),
+            missing: missing.collect(),
             are_told: !allowed.is_empty(),
         })
     }
@@ -113,6 +133,9 @@ pub(crate) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
         );
         return Err(Failure::new("usage", message));
     }
+    if let Some(time) = args.observe {
+        return observed(context, args, &project, capture, time);
+    }
     let state = args.state.as_deref();
     let state = state.map(|path| given::state(context, path)).transpose()?;
     let question = Question {
@@ -130,19 +153,141 @@ pub(crate) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
     let Some(plan) = report.plan.as_ref().filter(|_| is_stored) else {
         return Ok(exit);
     };
-    // What was allowed here does not count when the capture is opened.
-    if !plan.missing(&[]).is_empty() {
+    let needed = plan.missing(&[]);
+    if !needed.is_empty() {
+        // What was allowed here does not count when the capture is opened.
         context
             .output
-            .note("`staunch run` refuses it, and so does `migrate apply`: it needs consent in the endpoint config.");
-        return Ok(exit);
+            .note("`staunch run` refuses it: nobody has consented in the endpoint config.");
     }
-    let apply = match &args.to {
-        Some(words) => format!("migrate apply {} --to {}", capture.name, typed(&words.0)),
-        None => format!("run {}", capture.name),
+    let apply = match (&args.out, &args.to) {
+        (Some(path), _) => format!("migrate apply {}", path.display()),
+        (None, Some(words)) => format!("migrate apply {} --to {}", capture.name, typed(&words.0)),
+        (None, None) if needed.is_empty() => format!("run {}", capture.name),
+        (None, None) => format!("migrate apply {}", capture.name),
     };
-    context.output.next("apply it", &context.command(&apply));
+    context
+        .output
+        .next("apply it", &context.command(&(apply + &allowing(&needed))));
     Ok(exit)
+}
+
+/// The flags that consent to what is needed.
+fn allowing(needed: &[Consent]) -> String {
+    let shown = needed.iter().take(LISTED);
+    let mut flags: String = shown.map(|consent| format!(" --allow {consent}")).collect();
+    if needed.len() > LISTED {
+        flags.push_str(" …");
+    }
+    flags
+}
+
+/// What a connector does with a copy of the state, where it cannot tell what it would do.
+fn observed(
+    context: &Context,
+    args: &PlanArgs,
+    project: &Project,
+    capture: &Capture,
+    time: Duration,
+) -> Result<Exit, Failure> {
+    let to = args.to.as_ref().map(|words| words.0.as_slice());
+    let observed = watch(context, project, capture, to, time)?;
+    let needed = observed.needed();
+    let consents = Consents::among(needed.clone(), &[], &args.allow)
+        .map_err(|failure| failure.about(&capture.name))?;
+    let exit = match !observed.last.changed.is_empty() {
+        _ if !args.exit_code => Exit::Success,
+        _ if !consents.missing.is_empty() => Exit::Refused,
+        true => Exit::Pending,
+        false => Exit::Success,
+    };
+    let report = PlanReport {
+        capture: Some(capture.name.clone()),
+        revision: Some(observed.revision),
+        state: None,
+        connector: observed.connector.clone(),
+        to: to.map(<[String]>::to_vec),
+        plan: None,
+        observed: Some(observed),
+        consents,
+        exit,
+    };
+    let exit = answer(context, args, &report, Some(project))?;
+    let apply = match (&args.out, to) {
+        (Some(path), _) => format!("migrate apply {}", path.display()),
+        (None, Some(words)) => format!(
+            "migrate apply {} --observe --to {}",
+            capture.name,
+            typed(words)
+        ),
+        (None, None) => format!("migrate apply {} --observe", capture.name),
+    };
+    context
+        .output
+        .next("apply it", &context.command(&(apply + &allowing(&needed))));
+    Ok(exit)
+}
+
+/// Opens the capture on a copy of its state, and says that this reads from the source.
+pub(super) fn watch(
+    context: &Context,
+    project: &Project,
+    capture: &Capture,
+    to: Option<&[String]>,
+    time: Duration,
+) -> Result<Observed, Failure> {
+    context.output.warn(
+        "the connector is opened on a copy of the state: it reads from the real source, and what it captures is thrown away",
+    );
+    let observed = observe(project, capture, to, time, context.log());
+    observed.map_err(|error| {
+        context::failed(capture, Asked::Other)(error)
+            .hint("it failed on a copy of the state; nothing was changed")
+    })
+}
+
+/// What was seen, for people.
+pub(super) fn seen(observed: &Observed) -> String {
+    let mut text = format!(
+        "watched for {}: {} and {}",
+        quantity::time(Duration::try_from_secs_f64(observed.seconds).unwrap_or_default()),
+        counted(observed.checkpoints, "checkpoint"),
+        counted(observed.documents, "document"),
+    );
+    text.push_str(match observed.ended.as_str() {
+        "exited" => "; then it had nothing more to do\n",
+        "checkpoints" => "; then enough was seen\n",
+        _ => "\n",
+    });
+    for binding in observed.bindings.iter().take(LISTED) {
+        let documents = counted(binding.documents, "document");
+        text.push_str(&format!(
+            "  {}  {documents}\n",
+            clean_line(&binding.state_key)
+        ));
+    }
+    let is_one = observed.first.update.get() == observed.last.update.get();
+    let parts = [
+        (
+            "what its first checkpoint makes of the state",
+            &observed.first,
+        ),
+        ("and its last", &observed.last),
+    ];
+    for (title, seen) in parts.into_iter().take(if is_one { 1 } else { 2 }) {
+        let difference = Difference::seen(seen).text(true);
+        let difference = match difference.is_empty() {
+            true => "the same as before\n".to_owned(),
+            false => difference,
+        };
+        text.push_str(&format!("\n{}\n{difference}", styled(BOLD, title)));
+    }
+    if observed.wants_acknowledgements {
+        text.push_str(
+            "\nIt asked for acknowledgements and got none: it may have waited for them.\n",
+        );
+    }
+    text
 }
 
 /// Whether there is no project, and none was asked for by name.
@@ -203,7 +348,9 @@ fn report(
         revision: planned.revision,
         state: state.map(|state| state.source),
         connector: planned.connector,
+        to: args.to.as_ref().map(|words| words.0.clone()),
         plan: planned.plan,
+        observed: None,
         consents,
         exit,
     })
@@ -226,6 +373,7 @@ fn answer(
         context.output.note(&format!("The capture may be running (process {pid}): this is a plan of its last committed state."));
     }
     match report.plan {
+        _ if report.observed.is_some() => context.output.note("Nothing was changed."),
         Some(_) => context.output.note("Nothing was changed."),
         None if !args.allow.is_empty() => context.output.note("No consent is needed."),
         None => {}
@@ -272,7 +420,12 @@ impl Report for PlanReport {
             ),
             (None, _, source) => format!("the state in {}", source.as_deref().unwrap_or_default()),
         };
+        let is_seen = self.observed.is_some();
         let what = match (&self.plan, self.consents.missing.len()) {
+            (None, missing) if is_seen && missing > 0 => {
+                format!("watched; {} needed", counted(missing as u64, "consent"))
+            }
+            (None, _) if is_seen => "watched".to_owned(),
             (None, _) => "nothing to do".to_owned(),
             (Some(_), missing) if missing > 0 && self.consents.are_told => {
                 format!(
@@ -290,6 +443,9 @@ impl Report for PlanReport {
 
     fn text(&self, glyphs: &Glyphs) -> String {
         let summary = clean_line(&self.summary());
+        if let Some(observed) = &self.observed {
+            return format!("{summary}\n\n{}", seen(observed));
+        }
         let Some(plan) = &self.plan else {
             return format!("{summary}\n");
         };

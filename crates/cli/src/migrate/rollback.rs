@@ -82,7 +82,7 @@ pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Result<Exit, Failur
     };
     let deed = Deed {
         kind: "rollback",
-        author: &author(&args.word),
+        author: &author(args.word.author.as_deref()),
         reason: &reason,
         consents: &given,
     };

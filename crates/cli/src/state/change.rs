@@ -7,6 +7,7 @@ use serde::Serialize;
 use staunch_protocol::RawValue;
 use staunch_runtime::catalog::Capture;
 use staunch_runtime::edit::{self, Changed, Deed, Edit, Proposal};
+use staunch_runtime::observe::Seen;
 use staunch_runtime::{Project, RunError};
 use staunch_state::{BINDING_STATES, ConnectorState, Consent, Node, Object, StateUpdate};
 
@@ -37,6 +38,13 @@ impl Difference {
         Self {
             changed: proposal.changed.clone(),
             update: RawValue::from_string(proposal.update()).expect("an update is JSON"),
+        }
+    }
+
+    pub(crate) fn seen(seen: &Seen) -> Self {
+        Self {
+            changed: seen.changed.clone(),
+            update: seen.update.clone(),
         }
     }
 
@@ -296,7 +304,7 @@ pub(super) fn run(
     }
     let given = given.map_err(about)?;
     confirm(context, capture, &args.word).map_err(about)?;
-    let author = author(&args.word);
+    let author = author(args.word.author.as_deref());
     let deed = Deed {
         kind: verb(command),
         author: &author,
@@ -383,12 +391,12 @@ fn has_said_yes(context: &Context, capture: &Capture) -> Result<bool, Failure> {
 }
 
 /// Who it is that changes something: whoever is logged in, as far as the environment tells.
-pub(crate) fn author(args: &WordArgs) -> String {
+pub(crate) fn author(given: Option<&str>) -> String {
     let of_environment = || {
         let names = ["USER", "LOGNAME", "USERNAME"];
         names.into_iter().find_map(|name| std::env::var(name).ok())
     };
-    let name = args.author.clone().or_else(of_environment);
+    let name = given.map(str::to_owned).or_else(of_environment);
     name.filter(|name| !name.is_empty())
         .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }

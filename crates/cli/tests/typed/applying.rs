@@ -126,6 +126,8 @@ fn a_machine_reads_what_was_done_in_one_envelope() {
     assert_eq!(envelope["command"], json!("migrate apply"));
     let mut result = envelope["result"].clone();
     result.as_object_mut().unwrap().remove("connector");
+    let pause = result.as_object_mut().unwrap().remove("pauseSeconds");
+    assert!(pause.unwrap().as_f64().unwrap() > 0.0);
     assert_eq!(
         result,
         json!({ "capture": "acme/shop", "revisionBefore": 1, "migrated": 2, "revision": 2, "migrations": ["realtime"], "documents": 0 })
@@ -194,9 +196,17 @@ fn a_connector_that_does_something_else_than_it_planned_is_told_of() {
     let typed = shop.staunch("migrate apply");
     assert_eq!(typed.code, Some(1));
     assert!(
-        typed.stderr.contains("plan.not_kept") && typed.stderr.contains("at revision 2"),
+        typed.stderr.contains("upgrade.taken_back")
+            && typed
+                .stderr
+                .contains("did not migrate the state as it had planned to"),
         "{}",
         typed.stderr
+    );
+    assert_eq!(
+        shop.read("out/acme/orders.jsonl").lines().count(),
+        2,
+        "nothing that it captured is there"
     );
 }
 
@@ -224,17 +234,17 @@ fn an_interrupt_before_the_migration_changes_nothing() {
     let output = child.wait_with_output().unwrap();
     let said = shop.stable(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{said}");
-    assert!(said.contains("nothing was changed"), "{said}");
+    assert!(said.contains("it is as it was before"), "{said}");
     assert_eq!(shop.staunch("state --json").stdout, before);
 }
 
 #[test]
-fn a_connector_that_cannot_plan_is_not_opened() {
+fn a_connector_that_cannot_plan_is_not_opened_unseen() {
     let shop = Shop::that(CAPTURES);
     let typed = shop.staunch("migrate apply --json");
     assert_eq!(
         (typed.code, &typed.json()["error"]["code"]),
-        (Some(1), &json!("plan.failed"))
+        (Some(6), &json!("consent.missing"))
     );
     assert!(!shop.dir().join("out").exists());
 }

@@ -12,4 +12,5 @@ mod planning;
 mod project;
 mod rolling_back;
 mod running;
+mod upgrading;
 mod wrong;

@@ -113,7 +113,9 @@ impl Shop {
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap())
-            .env("LANG", "C.UTF-8");
+            .env("LANG", "C.UTF-8")
+            // A connector that is quiet is watched for as long as this.
+            .env("STAUNCH_PROBATION", "3,300ms");
         command
     }
 

@@ -14,6 +14,7 @@ use super::{
     source::{Files, Spot},
 };
 use crate::store::Retention;
+use crate::upgrade::Probation;
 
 /// What `staunch.yaml` says; all of it is optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Settings {
     pub connectors: BTreeMap<String, Vec<String>>,
     /// How much is kept of what is done to states.
     pub retention: Retention,
+    /// Per capture (full name), how long a connector is watched that takes it over.
+    pub probations: BTreeMap<String, Probation>,
 }
 
 impl Settings {
@@ -185,8 +188,12 @@ impl Settings {
             return;
         };
         let connector = members.take("connector");
-        members.refuse(&["upgrade", "alerts", "sink", "env"], problems);
+        let upgrade = members.take_filled("upgrade");
+        members.refuse(&["alerts", "sink", "env"], problems);
         members.finish(problems);
+        if let Some(probation) = upgrade.and_then(|spot| read_upgrade(&spot, problems)) {
+            self.probations.insert(name.to_owned(), probation);
+        }
         if let Some(connector) = connector
             && let Some(command) = read_command(&connector, problems)
             && !command
@@ -196,6 +203,32 @@ impl Settings {
             self.connectors.insert(name.to_owned(), command);
         }
     }
+}
+
+/// `upgrade: { probation: { checkpoints: 3, within: 10m }, on_failure: rollback }`
+fn read_upgrade(spot: &Spot<'_>, problems: &mut Problems) -> Option<Probation> {
+    let mut members = spot.members(problems)?;
+    let probation = members.take_filled("probation");
+    let on_failure = members.take("on_failure");
+    members.finish(problems);
+    if let Some(on_failure) = on_failure
+        && let Some(what) = on_failure.string(problems)
+        && what != "rollback"
+    {
+        unsupported(&on_failure, &format!("on_failure: {what}"), problems);
+    }
+    let mut members = probation?.members(problems)?;
+    let checkpoints = members.take("checkpoints");
+    let within = members.take("within");
+    members.finish(problems);
+    let mut probation = Probation::default();
+    if let Some(checkpoints) = checkpoints.and_then(|spot| spot.counter(problems)) {
+        probation.checkpoints = checkpoints.into();
+    }
+    if let Some(within) = within.and_then(|spot| spot.duration(problems)) {
+        probation.within = within;
+    }
+    Some(probation)
 }
 
 fn unsupported(spot: &Spot<'_>, what: &str, problems: &mut Problems) {

@@ -11,6 +11,7 @@
 
 mod control;
 mod journal;
+mod probation;
 mod progress;
 mod transaction;
 
@@ -36,7 +37,8 @@ use crate::process::{ConnectorCommand, Input, Killer, LogSink};
 use crate::schema::{Validator, Violation};
 use crate::store::{Cause, Commit, Store};
 use journal::{Known, Mailbox};
-use transaction::{MigrationEntry, Queue, Transaction};
+pub(crate) use probation::Watched;
+use transaction::{MigrationEntry, Queue, Taken, Transaction};
 
 /// How long a connector may take from `Open` to `Opened`: it may migrate a large state, and ask its source.
 const OPEN_PATIENCE: Duration = Duration::from_secs(10 * 60);
@@ -86,6 +88,8 @@ pub(crate) struct RunState<'a> {
     pub(crate) log: LogSink,
     pub(crate) rejected_dir: PathBuf,
     pub(crate) totals: Totals,
+    /// The connector, if it is a candidate that is watched.
+    pub(crate) watched: Option<Watched>,
 }
 
 /// What a run has committed.
@@ -160,7 +164,13 @@ pub(crate) fn run(run: &mut RunState<'_>) -> Result<SessionEnd, RunError> {
         observer: run.observer,
         described_at: None,
         state_limit,
+        watched: run.watched.take(),
+        stop: run.stop,
     };
+    let is_watched = committer.watched.is_some();
+    if let Some(watched) = &mut committer.watched {
+        watched.begin();
+    }
     let watch = Watch {
         stop: run.stop,
         until_idle: run.until_idle,
@@ -186,7 +196,13 @@ pub(crate) fn run(run: &mut RunState<'_>) -> Result<SessionEnd, RunError> {
         if read.is_err() {
             killer.kill();
         }
-        queue.close();
+        let mut is_broken = read.is_err() || is_ending(&ending);
+        if is_watched && !is_broken {
+            // It may have failed between two sequences: what it holds counts only if it has not.
+            let status = conversation.connector.wait(EXIT_PATIENCE);
+            is_broken = !status.is_ok_and(|status| status.success());
+        }
+        queue.close(is_broken);
         let committed = committing.join().expect("the committer does not panic");
         is_over.store(true, Ordering::Release);
         run.stop.ring();
@@ -196,6 +212,7 @@ pub(crate) fn run(run: &mut RunState<'_>) -> Result<SessionEnd, RunError> {
     run.state = committer.state;
     run.revision = committer.revision;
     run.totals = committer.totals;
+    run.watched = committer.watched;
     run.progress.describe(&run.state);
 
     committed?; // A failed commit is why the reader ended, whatever it says.
@@ -215,6 +232,11 @@ pub(crate) fn run(run: &mut RunState<'_>) -> Result<SessionEnd, RunError> {
             }
         }
     }
+}
+
+fn is_ending(ending: &Mutex<Option<SessionEnd>>) -> bool {
+    let ending = ending.lock().unwrap_or_else(PoisonError::into_inner);
+    ending.is_some()
 }
 
 fn open_request(run: &RunState<'_>, state: String) -> Request {
@@ -417,6 +439,7 @@ impl Reader<'_> {
                 record.map(|record| MigrationEntry {
                     steps: serde_json::to_string(&record.migrations).expect("steps are JSON"),
                     consents: serde_json::to_string(&record.consents).expect("words are JSON"),
+                    ..MigrationEntry::default()
                 })
             }
             _ => None,
@@ -484,12 +507,66 @@ struct Committer<'a> {
     described_at: Option<Instant>,
     /// Bytes that the state may have.
     state_limit: usize,
+    /// The connector, for as long as it is a candidate on probation.
+    watched: Option<Watched>,
+    stop: &'a Stop,
 }
 
 impl Committer<'_> {
     fn run(&mut self, queue: &Queue) -> Result<(), RunError> {
+        if let Some(mut watched) = self.watched.take() {
+            let outcome = self.watch(&mut watched, queue);
+            self.watched = Some(watched);
+            outcome?;
+        }
         while let Some(transaction) = queue.take() {
             self.commit(transaction)?;
+        }
+        Ok(())
+    }
+
+    /// Has a candidate show itself. Where it has not by the end of the session, nothing of what it captured is committed.
+    fn watch(&mut self, watched: &mut Watched, queue: &Queue) -> Result<(), RunError> {
+        let wants_acknowledgements = self.acknowledge.is_some();
+        while !watched.is_over() {
+            match queue.take_within(watched.patience(wants_acknowledgements)) {
+                Taken::Transaction(transaction) if transaction.migration.is_some() => {
+                    let state = transaction.update.apply(self.state.clone());
+                    watched.migrated(&state)?;
+                    self.commit(*transaction)?;
+                    watched.goes_on();
+                }
+                Taken::Transaction(transaction) => {
+                    watched.hold(*transaction)?;
+                    self.observer.event(Event::OnProbation {
+                        checkpoints: watched.checkpoints,
+                        of: watched.probation.checkpoints,
+                    });
+                }
+                Taken::Nothing if wants_acknowledgements && watched.is_quiet() => {
+                    if let Some(held) = watched.release() {
+                        self.commit(held)?;
+                        watched.committed(&self.state);
+                    }
+                }
+                Taken::Nothing => {}
+                Taken::End { is_broken: true } => return Ok(()),
+                Taken::End { is_broken: false } => break,
+            }
+        }
+        watched.shown()?;
+        // First this, so that there is never a commit of a candidate that passed and would be taken back.
+        self.store.end_probation(self.capture)?;
+        let held = watched.passes();
+        if let Some(held) = held {
+            self.commit(held)?;
+        }
+        self.observer.event(Event::Passed {
+            checkpoints: watched.checkpoints,
+            revision: self.revision,
+        });
+        if watched.is_all {
+            self.stop.request();
         }
         Ok(())
     }
@@ -516,7 +593,8 @@ impl Committer<'_> {
             kind: "migration",
             migrations: &migration.steps,
             consents: &migration.consents,
-            ..Cause::default()
+            author: &migration.author,
+            reason: &migration.reason,
         });
         let at = Timestamp::now().to_string();
         self.revision = self.store.commit(&Commit {

@@ -50,6 +50,7 @@ fn session(folder: &Path, says: &str) -> (Result<SessionEnd, RunError>, Vec<Reco
     let logged = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&logged);
     let mut state = RunState {
+        watched: None,
         capture: CAPTURE,
         command: &command,
         version: "sh",

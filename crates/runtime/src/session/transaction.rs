@@ -4,6 +4,7 @@
 //! transaction commits while the next fills, and a slow disk makes transactions larger, not fewer documents.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use staunch_state::StateUpdate;
 
@@ -25,17 +26,20 @@ pub(crate) struct Transaction {
 }
 
 /// What is journaled of a migration.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct MigrationEntry {
     /// Which steps, as the connector tells it: JSON, `[{name, checksum, bindings}]`.
     pub(crate) steps: String,
     /// What a person consented to, as the connector tells it: JSON, `["backfill:orders"]`.
     pub(crate) consents: String,
+    /// Who did it, and why, where that was a person.
+    pub(crate) author: String,
+    pub(crate) reason: String,
 }
 
 impl Transaction {
     /// Neither is a migration.
-    fn then(self, next: Transaction) -> Transaction {
+    pub(super) fn then(self, next: Transaction) -> Transaction {
         Transaction {
             update: self.update.then(next.update),
             mark: self.mark.then(next.mark),
@@ -45,6 +49,19 @@ impl Transaction {
             is_progress: self.is_progress || next.is_progress,
         }
     }
+}
+
+/// What there is to be taken.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    Transaction(Box<Transaction>),
+    /// Nothing so far.
+    Nothing,
+    /// There will be no more.
+    End {
+        /// Whether the session ended because something failed.
+        is_broken: bool,
+    },
 }
 
 /// Where the reader leaves what the committer takes.
@@ -60,6 +77,8 @@ struct QueueState {
     is_committing: bool,
     /// The reader is done.
     is_closed: bool,
+    /// It was done because something failed.
+    is_broken: bool,
     /// The committer is done, because it failed.
     has_failed: bool,
 }
@@ -104,9 +123,31 @@ impl Queue {
         taken
     }
 
-    /// There will be no more sequences.
-    pub(crate) fn close(&self) {
-        self.lock().is_closed = true;
+    /// As [`Queue::take`], but waits no longer than `time`.
+    pub(crate) fn take_within(&self, time: Duration) -> Taken {
+        let mut state = self.lock();
+        state.is_committing = false;
+        let is_empty = |state: &mut QueueState| state.waiting.is_none() && !state.is_closed;
+        let waited = self.changed.wait_timeout_while(state, time, is_empty);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.is_committing = state.waiting.is_some();
+        let taken = match state.waiting.take() {
+            Some(transaction) => Taken::Transaction(transaction.into()),
+            None if state.is_closed => Taken::End {
+                is_broken: state.is_broken,
+            },
+            None => Taken::Nothing,
+        };
+        self.changed.notify_all();
+        taken
+    }
+
+    /// There will be no more sequences. `is_broken` if that is because something failed.
+    pub(crate) fn close(&self, is_broken: bool) {
+        let mut state = self.lock();
+        state.is_closed = true;
+        state.is_broken = is_broken;
+        drop(state);
         self.changed.notify_all();
     }
 

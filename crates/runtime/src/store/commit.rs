@@ -188,7 +188,7 @@ impl Store {
     }
 
     /// Runs `body` in one immediate transaction; commits if it is content, rolls back otherwise.
-    fn transact<T>(
+    pub(super) fn transact<T>(
         &mut self,
         action: &'static str,
         body: impl FnOnce(&Connection) -> rusqlite::Result<Result<T, StoreError>>,
@@ -210,7 +210,7 @@ impl Store {
     }
 }
 
-fn ensure_capture(transaction: &Connection, capture: &str) -> rusqlite::Result<()> {
+pub(super) fn ensure_capture(transaction: &Connection, capture: &str) -> rusqlite::Result<()> {
     transaction
         .prepare_cached("INSERT OR IGNORE INTO progress (capture) VALUES (?1)")?
         .execute([capture])?;

@@ -15,6 +15,7 @@ mod error;
 mod history;
 mod lease;
 mod open;
+mod probation;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use jiff::Timestamp;
 pub use commit::{Cause, Commit, FileLength};
 pub use error::StoreError;
 pub use history::ChangeRow;
+pub use probation::ProbationRow;
 pub use read::{CaptureRow, FileRow, JournalRow, StoreReader};
 
 use lease::Lease;

@@ -8,7 +8,7 @@ use super::StoreError;
 use super::open::check_with;
 
 /// One capture, as of its last commit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CaptureRow {
     /// Its name.

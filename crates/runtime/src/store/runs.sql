@@ -19,9 +19,9 @@ CREATE TABLE endpoint_configs (
 -- Upgrades that are on probation: what is needed to take one back if it does not come to its end.
 CREATE TABLE probations (
     capture         TEXT    NOT NULL PRIMARY KEY REFERENCES progress (capture),
-    -- The last revision of before the upgrade, and the one that its migration made; the same if it changed nothing.
+    -- The last revision of before the upgrade, and how many documents were committed by then.
     revision_before INTEGER NOT NULL,
-    revision        INTEGER NOT NULL,
+    documents       INTEGER NOT NULL,
     -- The program and arguments of the candidate, as JSON, and what identifies it and the connector of before.
     command         TEXT    NOT NULL,
     connector       TEXT    NOT NULL,
