@@ -646,7 +646,7 @@ fn settings_that_do_not_exist_yet_are_refused() {
         "version: 1\nsinks:\n  default: { type: duckdb, path: x }\n  acme/orders: { type: jsonl, dir: x }\n",
         "version: 1\nsinks:\n  default: { type: jsonl, dir: x, rotate: 1MiB }\n",
         "version: 1\nsinks:\n  default: { type: jsonl }\n",
-        "version: 1\ncaptures:\n  acme/shop: { connector: ./x, upgrade: {}, alerts: {} }\n",
+        "version: 1\ncaptures:\n  acme/shop: { connector: ./x, upgrade: { probation: { checkpoint: 3, within: 5 }, on_failure: stop }, alerts: {} }\n",
         "version: 1\ncaptures:\n  acme/shop: { connector: ['${env:X}'], conector: [x] }\n",
         "",
     ] {
