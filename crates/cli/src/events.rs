@@ -88,6 +88,7 @@ pub(crate) fn reason(end: SessionEnd) -> &'static str {
         SessionEnd::Exited => "exited",
         SessionEnd::Idle => "idle",
         SessionEnd::Stopped => "stopped",
+        SessionEnd::HandedOver => "handed over",
     }
 }
 

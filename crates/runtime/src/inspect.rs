@@ -197,6 +197,17 @@ pub fn plan(
     log: LogSink,
 ) -> Result<Planned, RunError> {
     let command = project.command_with(capture, question.to)?;
+    plan_with(project, capture, &command, question, log)
+}
+
+/// As [`plan`], of a connector that is started so.
+pub(crate) fn plan_with(
+    project: &Project,
+    capture: &Capture,
+    command: &ConnectorCommand,
+    question: Question<'_>,
+    log: LogSink,
+) -> Result<Planned, RunError> {
     let (revision, state) = match question.state {
         Some(state) => (None, state.clone()),
         None => match state(project, capture)? {
@@ -204,10 +215,10 @@ pub fn plan(
             Some(stored) => (Some(stored.revision), parse_state(capture, &stored.state)?),
         },
     };
-    probe(&command, Arc::clone(&log))?;
-    let spec = spec_without_source(project, capture, &command, Arc::clone(&log))?;
+    probe(command, Arc::clone(&log))?;
+    let spec = spec_without_source(project, capture, command, Arc::clone(&log))?;
     let plan = ask(
-        &command,
+        command,
         spec,
         &state,
         question.ask_source,

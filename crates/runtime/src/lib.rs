@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod catalog;
+pub mod control;
 mod conversation;
 pub mod crash;
 pub mod doctor;

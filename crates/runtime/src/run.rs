@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use staunch_protocol::flow::CaptureSpec;
+use staunch_protocol::log::{Level, Record};
 use staunch_state::{Node, StateUpdate};
 
 use crate::catalog::Capture;
 use crate::catalog::spec::{capture_spec, inactive_bindings, stored_spec, validate_request};
+use crate::control::Control;
 use crate::conversation;
 use crate::error::{ConnectorError, RunError};
 use crate::events::{Event, Observer};
@@ -22,7 +24,7 @@ use crate::session::{
     self, Progress, RunState, SessionEnd, Stop, Target, Totals, Urgency, Watched,
 };
 use crate::store::{CaptureRow, Commit, Store, StoreError};
-use crate::upgrade::take_back;
+use crate::upgrade::{Inbox, take_back};
 
 /// How often a connector may ask to be applied again.
 const APPLY_ROUNDS: usize = 3;
@@ -58,6 +60,7 @@ pub struct Summary {
 
 /// A capture that is ready to run: its lease is held, its connector was asked, its files are open.
 pub struct Run<'a> {
+    pub(crate) project: &'a Project,
     pub(crate) capture: &'a Capture,
     pub(crate) command: ConnectorCommand,
     pub(crate) version: String,
@@ -73,6 +76,10 @@ pub struct Run<'a> {
     pub(crate) rejected_dir: std::path::PathBuf,
     /// The connector, if it is a candidate on probation.
     pub(crate) watched: Option<Watched>,
+    /// Where it is asked to hand the capture over.
+    pub(crate) inbox: Inbox,
+    /// The connector of before, for as long as it may come back.
+    pub(crate) before: Option<Connected>,
 }
 
 impl<'a> Run<'a> {
@@ -81,7 +88,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// When any of this fails. Nothing that was committed is touched.
     pub fn prepare(
-        project: &Project,
+        project: &'a Project,
         capture: &'a Capture,
         opening: Opening<'_>,
         observer: &'a dyn Observer,
@@ -116,10 +123,7 @@ impl<'a> Run<'a> {
             None => (Node::Object(Default::default()), 0),
             Some(stored) => (parse_state(capture, &stored.state)?, stored.revision),
         };
-        let applied = stored
-            .as_ref()
-            .and_then(|stored| stored.applied_spec.as_deref());
-        let last: Option<AppliedSpec> = applied.and_then(|spec| serde_json::from_str(spec).ok());
+        let last = stored.as_ref().and_then(AppliedSpec::of);
 
         let request = validate_request(
             capture,
@@ -140,6 +144,7 @@ impl<'a> Run<'a> {
         });
         let progress = Arc::new(Progress::new(names));
         let mut this = Self {
+            project,
             capture,
             command,
             version,
@@ -154,6 +159,8 @@ impl<'a> Run<'a> {
             log,
             rejected_dir: project.state_dir.join("rejected"),
             watched: None,
+            inbox: Inbox::default(),
+            before: None,
         };
         this.apply(last.as_ref())?;
         this.progress.describe(&this.state);
@@ -172,16 +179,50 @@ impl<'a> Run<'a> {
         self.revision
     }
 
-    /// Runs sessions until there is reason to end.
+    /// Runs sessions until there is reason to end, and hands the capture over to another connector when it is asked to.
     ///
     /// # Errors
     /// When a session fails. What was committed before stays so.
-    pub fn run(mut self, options: RunOptions, stop: &Stop) -> Result<Summary, RunError> {
+    pub fn run(self, options: RunOptions, stop: &Stop) -> Result<Summary, RunError> {
+        let control = Control::listen(&self.project.state_dir, &self.capture.name);
+        if let Err(error) = &control {
+            (self.log)(not_listening(error));
+        }
+        let (project, capture, log) = (self.project, self.capture, Arc::clone(&self.log));
+        let inbox = self.inbox.clone();
+        std::thread::scope(|scope| {
+            if let Ok(control) = &control {
+                scope.spawn(|| {
+                    control.serve(|question, say| {
+                        inbox.ask(project, capture, &question, stop, &log, say);
+                    });
+                });
+            }
+            let outcome = self.sessions(options, stop);
+            if let Ok(control) = &control {
+                control.end();
+            }
+            outcome
+        })
+    }
+
+    fn sessions(mut self, options: RunOptions, stop: &Stop) -> Result<Summary, RunError> {
         let mut totals = Totals::default();
         loop {
+            self.inbox.runs(&self.version);
             let began = Instant::now();
             let (outcome, after) = self.session(options, stop, totals);
             totals = after;
+            let outcome = match self.watched.take() {
+                Some(watched) if !watched.has_passed() => {
+                    match self.comes_back(outcome, &watched) {
+                        Ok(None) => continue,
+                        Ok(Some(end)) => Ok(end),
+                        Err(error) => Err(error),
+                    }
+                }
+                _ => outcome,
+            };
             let end = match outcome {
                 Ok(end) => end,
                 Err(error) => {
@@ -192,9 +233,13 @@ impl<'a> Run<'a> {
                 }
             };
             self.roll_back()?;
-            let is_last = options.once || end != SessionEnd::Exited;
+            let is_handed_over = end == SessionEnd::HandedOver;
+            let is_last = options.once || !matches!(end, SessionEnd::Exited);
             let wait = self.capture.interval.saturating_sub(began.elapsed());
-            let next_in = (!is_last).then_some(wait);
+            let next_in = match is_handed_over {
+                true => Some(Duration::ZERO),
+                false => (!is_last).then_some(wait),
+            };
             self.observer.event(Event::Ended {
                 end,
                 totals,
@@ -202,7 +247,13 @@ impl<'a> Run<'a> {
             });
             let end = match next_in {
                 None => Some(end),
-                Some(wait) => pause(stop, wait, options.until_idle, self.progress.idle()),
+                Some(wait) => pause(
+                    stop,
+                    &self.inbox,
+                    wait,
+                    options.until_idle,
+                    self.progress.idle(),
+                ),
             };
             if let Some(end) = end {
                 return Ok(Summary {
@@ -210,6 +261,9 @@ impl<'a> Run<'a> {
                     totals,
                     revision: self.revision,
                 });
+            }
+            if let Some(order) = self.inbox.take() {
+                self.hand_over(order)?;
             }
         }
     }
@@ -238,6 +292,7 @@ impl<'a> Run<'a> {
             rejected_dir: self.rejected_dir.clone(),
             totals,
             watched: self.watched.take(),
+            inbox: &self.inbox,
         };
         let outcome = session::run(&mut run);
         let (state, revision, totals) = (run.state, run.revision, run.totals);
@@ -259,7 +314,7 @@ impl<'a> Run<'a> {
     }
 
     /// Has the connector make the endpoint ready, if the capture is not as it was applied last.
-    fn apply(&mut self, last: Option<&AppliedSpec>) -> Result<(), RunError> {
+    pub(crate) fn apply(&mut self, last: Option<&AppliedSpec>) -> Result<(), RunError> {
         let applied = AppliedSpec {
             capture: stored_spec(&self.spec, self.capture),
             version: self.version.clone(),
@@ -331,9 +386,36 @@ fn check_not_older(store: &Store, stored: &CaptureRow, version: &str) -> Result<
 
 /// What was applied last, as it is kept in the store.
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
-struct AppliedSpec {
+pub(crate) struct AppliedSpec {
     capture: CaptureSpec,
     version: String,
+}
+
+impl AppliedSpec {
+    pub(crate) fn of(stored: &CaptureRow) -> Option<Self> {
+        let spec = stored.applied_spec.as_deref()?;
+        serde_json::from_str(spec).ok()
+    }
+}
+
+/// A connector, and what it is told to open.
+pub(crate) struct Connected {
+    pub(crate) command: ConnectorCommand,
+    pub(crate) version: String,
+    pub(crate) spec: CaptureSpec,
+    pub(crate) targets: Vec<Target>,
+}
+
+fn not_listening(error: &std::io::Error) -> Record {
+    Record {
+        ts: None,
+        level: Level::Warn,
+        message: format!(
+            "this run cannot be asked to hand its capture over, since it could not listen for that: {error}; \
+             `staunch migrate apply` works once it is stopped"
+        ),
+        fields: Default::default(),
+    }
 }
 
 pub(crate) fn parse_state(capture: &Capture, text: &str) -> Result<Node, RunError> {
@@ -344,7 +426,7 @@ pub(crate) fn parse_state(capture: &Capture, text: &str) -> Result<Node, RunErro
 }
 
 /// Where each binding's documents go: its file is opened and claimed, its schema compiled.
-fn targets(
+pub(crate) fn targets(
     project: &Project,
     capture: &Capture,
     spec: &CaptureSpec,
@@ -402,6 +484,7 @@ fn targets(
 /// Waits for the next session. Says why there is none, if so.
 fn pause(
     stop: &Stop,
+    inbox: &Inbox,
     wait: Duration,
     until_idle: Option<Duration>,
     idle: Duration,
@@ -410,11 +493,15 @@ fn pause(
     let ends_idle = patience.is_some_and(|patience| patience <= wait);
     let deadline = Instant::now() + patience.unwrap_or(wait).min(wait);
     loop {
+        let rings = stop.rings();
         let left = deadline.saturating_duration_since(Instant::now());
+        if inbox.is_asked() {
+            return None;
+        }
         if left.is_zero() {
             return ends_idle.then_some(SessionEnd::Idle);
         }
-        if stop.wait(stop.rings(), Urgency::None, left) != Urgency::None {
+        if stop.wait(rings, Urgency::None, left) != Urgency::None {
             return Some(SessionEnd::Stopped);
         }
     }

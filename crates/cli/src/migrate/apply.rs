@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use staunch_runtime::catalog::Capture;
+use staunch_runtime::control::{self, Handover, Said};
 use staunch_runtime::inspect::{self, Planned, Question};
 use staunch_runtime::observe::Observed;
 use staunch_runtime::upgrade::{Upgrade, Upgraded};
@@ -66,11 +67,7 @@ impl Observer for Teller<'_> {
                 note(format!("migrated at revision {revision}"));
             }
             Event::OnProbation { checkpoints, of } => {
-                let of = match of {
-                    u64::MAX => String::new(),
-                    of => format!(" of {of}"),
-                };
-                note(format!("on probation: checkpoint {checkpoints}{of}"));
+                note_probation(self.context, checkpoints, of);
             }
             Event::Passed { .. } => note("passed".to_owned()),
             Event::TakenBack { revision, .. } => {
@@ -104,27 +101,146 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> 
         documents: 0,
         pause_seconds: 0.0,
     };
-    if asked.upgrade.plan.is_none() && !asked.upgrade.is_untold {
-        return context.output.answer(&report);
+    let question = question(args, &asked.upgrade, saved.as_ref(), to);
+    let is_running =
+        by_runner(context, &project, capture, &question, &mut report).map_err(about)?;
+    if !is_running {
+        if asked.upgrade.plan.is_none() && !asked.upgrade.is_untold {
+            return context.output.answer(&report);
+        }
+        let (migrated, upgraded) =
+            hand_over(context, &project, capture, to, &asked.upgrade).map_err(about)?;
+        report.migrated = (migrated > 0).then_some(migrated);
+        report.revision = upgraded.revision;
+        report.documents = upgraded.totals.documents;
+        report.pause_seconds = upgraded.pause.as_millis() as f64 / 1e3;
+        let steps = asked.upgrade.plan.iter().flat_map(|plan| &plan.steps);
+        report.migrations = steps.map(|step| step.migration.clone()).collect();
     }
-    let (migrated, upgraded) =
-        hand_over(context, &project, capture, to, &asked.upgrade).map_err(about)?;
-    report.migrated = (migrated > 0).then_some(migrated);
-    report.revision = upgraded.revision;
-    report.documents = upgraded.totals.documents;
-    report.pause_seconds = upgraded.pause.as_millis() as f64 / 1e3;
-    let steps = asked.upgrade.plan.iter().flat_map(|plan| &plan.steps);
-    report.migrations = steps.map(|step| step.migration.clone()).collect();
     let exit = context.output.answer(&report)?;
-    let why = match to {
-        Some(_) => "with that connector in flow.yaml or staunch.yaml, go on",
-        None => "go on",
-    };
     let next = context.command(&format!("run {}", capture.name));
-    context.output.next(why, &next);
+    match (is_running, to) {
+        (true, Some(_)) => context.output.note(
+            "It goes on with that connector. Name it in flow.yaml or staunch.yaml: the next run starts what is named there.",
+        ),
+        (true, None) => context.output.note("It goes on."),
+        (false, Some(_)) => context
+            .output
+            .next("with that connector in flow.yaml or staunch.yaml, go on", &next),
+        (false, None) => context.output.next("go on", &next),
+    }
+    if report.pause_seconds == 0.0 {
+        return Ok(exit);
+    }
     let back = context.command(&format!("migrate rollback {}", capture.name));
     context.output.next("or take it back", &back);
     Ok(exit)
+}
+
+/// What is asked of the process that runs the capture.
+fn question(
+    args: &ApplyArgs,
+    upgrade: &Upgrade,
+    saved: Option<&Saved>,
+    to: Option<&[String]>,
+) -> Handover {
+    let within = upgrade.probation.within.as_millis();
+    Handover {
+        to: to.map(<[String]>::to_vec),
+        dir: std::env::current_dir().unwrap_or_default(),
+        revision: saved.map(|saved| saved.revision),
+        is_untold: upgrade.is_untold,
+        ask_source: args.ask_source,
+        consents: args.allow.iter().map(ToString::to_string).collect(),
+        checkpoints: upgrade.probation.checkpoints,
+        within_ms: u64::try_from(within).unwrap_or(u64::MAX),
+        author: upgrade.author.clone(),
+        reason: upgrade.reason.clone(),
+    }
+}
+
+/// Has the process that runs the capture hand it over, if there is one. Whether there is.
+fn by_runner(
+    context: &Context,
+    project: &Project,
+    capture: &Capture,
+    question: &Handover,
+    report: &mut ApplyReport,
+) -> Result<bool, Failure> {
+    let mut migrated = None;
+    let heard = |said: &Said| match said {
+        Said::Stopped { revision } => context.output.note(&format!(
+            "the connector of before has stopped, at revision {revision}"
+        )),
+        Said::Opened => context.output.note("opened"),
+        Said::Migrated { revision } => {
+            migrated = Some(*revision);
+            context
+                .output
+                .note(&format!("migrated at revision {revision}"));
+        }
+        Said::Probation { checkpoints, of } => note_probation(context, *checkpoints, *of),
+        _ => {}
+    };
+    let said = control::hand_over(&project.state_dir, &capture.name, question, heard);
+    let said = said.map_err(|error| Failure {
+        causes: vec![error.to_string()],
+        ..Failure::new(
+            "upgrade.unknown",
+            "the process that runs the capture went away before it said how it ended; `staunch state history` tells how it is",
+        )
+    })?;
+    match said {
+        None => Ok(false),
+        Some(Said::Done {
+            connector,
+            revision_before,
+            revision,
+            documents,
+            migrations,
+            pause_ms,
+        }) => {
+            *report = ApplyReport {
+                capture: capture.name.clone(),
+                connector,
+                revision_before,
+                migrated,
+                revision,
+                migrations,
+                documents,
+                pause_seconds: pause_ms.max(1) as f64 / 1e3,
+            };
+            Ok(true)
+        }
+        Some(Said::Failed {
+            code,
+            message,
+            causes,
+        }) => {
+            let known = [
+                "plan.stale",
+                "consent.missing",
+                "interrupted",
+                "upgrade.taken_back",
+            ];
+            let code = known.into_iter().find(|known| *known == code);
+            Err(Failure {
+                causes,
+                ..Failure::new(code.unwrap_or("upgrade.failed"), message)
+            })
+        }
+        Some(_) => Ok(true),
+    }
+}
+
+fn note_probation(context: &Context, checkpoints: u64, of: u64) {
+    let of = match of {
+        u64::MAX => String::new(),
+        of => format!(" of {of}"),
+    };
+    context
+        .output
+        .note(&format!("on probation: checkpoint {checkpoints}{of}"));
 }
 
 /// What is about to be done, and by which connector.
@@ -383,7 +499,10 @@ impl Report for ApplyReport {
         let connector = short_version(&self.connector);
         match self.migrated {
             None if self.pause_seconds > 0.0 => {
-                format!("{capture}: handed over to {connector}, which left the state alone")
+                format!(
+                    "{capture}: handed over to {connector} at revision {}",
+                    self.revision
+                )
             }
             None => format!(
                 "{capture} at revision {}, opened by {connector}: nothing to do",

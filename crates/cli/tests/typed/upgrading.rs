@@ -324,3 +324,136 @@ fn staunch_yaml_says_how_long_a_candidate_is_watched() {
     );
     assert_eq!(shop.staunch("status").code, Some(2));
 }
+
+/// A connector that captures a document each 20 ms from where its state says, in a state of its own shape: `{"seen":N}`, or
+/// `{"position":{"n":N}}`, which it makes of the other at its first checkpoint.
+fn counting(is_second: bool, script: &str) -> String {
+    let update = match is_second {
+        false => r#"{\"seen\":$n}"#,
+        true => r#"{\"seen\":null,\"position\":{\"n\":$n}}"#,
+    };
+    format!(
+        r#"n=$(printf '%s' "$line" | sed -n 's/.*"state":{{[^}}]*"\(seen\|n\)":\([0-9]*\).*/\2/p'); n=${{n:-0}}
+      echo '{{"opened":{{}}}}'; i=0
+      while :; do
+        n=$((n+1)); i=$((i+1))
+        {script}
+        echo "{{\"captured\":{{\"binding\":0,\"doc\":{{\"id\":$n}}}}}}"
+        echo "{{\"checkpoint\":{{\"state\":{{\"updated\":{update},\"mergePatch\":true}}}}}}" || exit 0
+        sleep 0.02
+      done"#
+    )
+}
+
+/// A shop that is running the first connector, and has a second one.
+fn running(second: &str) -> (Shop, std::process::Child) {
+    let shop = Shop::that(&counting(true, second));
+    std::fs::rename(shop.dir().join("connector"), shop.dir().join("next")).unwrap();
+    let answers = shop.read("connector.new");
+    let at = answers.find("'{\"open\"'*)").unwrap();
+    let first = format!(
+        "{} '{{\"open\"'*) {} ;; esac; done",
+        &answers[..at],
+        counting(false, "")
+    );
+    shop.script(first.trim_start_matches("#!/bin/sh"));
+    let child = shop.command("run").spawn().unwrap();
+    while shop
+        .dir()
+        .join("out/acme/orders.jsonl")
+        .metadata()
+        .map_or(0, |found| found.len())
+        < 100
+    {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    (shop, child)
+}
+
+/// Ends a run, and sees that each number was captured once, in order.
+fn ends_whole(shop: &Shop, child: std::process::Child) -> usize {
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    let said = shop.stable(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    let text = shop.read("out/acme/orders.jsonl");
+    let ids = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].as_u64());
+    let ids: Vec<u64> = ids.map(Option::unwrap).collect();
+    let count = ids.len() as u64;
+    assert_eq!(
+        ids,
+        (1..=count).collect::<Vec<u64>>(),
+        "nothing lost, nothing twice: {said}"
+    );
+    ids.len()
+}
+
+#[test]
+fn a_capture_that_runs_is_handed_over_without_a_gap() {
+    let (shop, child) = running("");
+    let typed = shop.staunch("migrate apply --to ./next --observe=200ms --probation 3,30s --json");
+    assert_eq!(typed.code, Some(0), "{}", typed.stderr);
+    let result = &typed.json()["result"];
+    assert!(result["pauseSeconds"].as_f64().unwrap() > 0.0);
+    assert_eq!(result["documents"], json!(3));
+    let then = documents(&shop);
+    while documents(&shop) < then + 5 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(state(&shop)["position"]["n"].as_u64().unwrap() >= then as u64);
+    ends_whole(&shop, child);
+    let migrations = shop.staunch("migrate history --json").json();
+    assert_eq!(migrations["result"]["changes"].as_array().unwrap().len(), 1);
+
+    // The connector of before does not take the state of the other.
+    let typed = shop.staunch("run --once --json");
+    assert_eq!(typed.code, Some(6), "{}", typed.stderr);
+}
+
+#[test]
+fn a_running_capture_goes_on_as_before_when_the_candidate_fails() {
+    let (shop, child) = running("[ $i = 3 ] && { echo boom >&2; exit 101; }");
+    let typed =
+        shop.staunch("migrate apply --to ./next --allow unknown:* --probation 5,30s --json");
+    assert_eq!(code(&typed), (Some(1), json!("upgrade.taken_back")));
+    let then = documents(&shop);
+    while documents(&shop) < then + 5 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    ends_whole(&shop, child);
+    assert!(state(&shop)["seen"].as_u64().unwrap() >= then as u64);
+    assert!(kinds(&shop).iter().all(|kind| kind == "checkpoint"));
+}
+
+#[test]
+fn a_plan_of_another_revision_is_refused_by_the_runner() {
+    let (shop, child) = running("");
+    let typed = shop.staunch("migrate plan --to ./next --observe=200ms --out next.plan");
+    assert_eq!(typed.code, Some(0), "{}", typed.stderr);
+    let typed = shop.staunch("migrate apply next.plan --json");
+    assert_eq!(code(&typed), (Some(6), json!("plan.stale")));
+    ends_whole(&shop, child);
+}
+
+#[test]
+fn a_run_that_is_stopped_on_probation_takes_the_upgrade_back() {
+    let (shop, child) = running(": > begun");
+    let apply = shop
+        .command("migrate apply --to ./next --allow unknown:* --probation 1000,60s --json")
+        .spawn()
+        .unwrap();
+    while !shop.dir().join("begun").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    ends_whole(&shop, child);
+    let output = apply.wait_with_output().unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(130),
+        "{}",
+        shop.stable(&output.stdout)
+    );
+    assert!(kinds(&shop).iter().all(|kind| kind == "checkpoint"));
+}

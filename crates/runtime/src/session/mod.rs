@@ -29,6 +29,7 @@ use staunch_state::{Node, StateUpdate};
 pub use control::{Stop, Urgency};
 pub use progress::{BindingProgress, Place, Progress};
 
+use crate::control::Said;
 use crate::conversation::{Conversation, EXIT_PATIENCE};
 use crate::error::{ConnectorError, RunError};
 use crate::events::{Event, Observer};
@@ -36,8 +37,9 @@ use crate::files::{FileId, OutputFiles};
 use crate::process::{ConnectorCommand, Input, Killer, LogSink};
 use crate::schema::{Validator, Violation};
 use crate::store::{Cause, Commit, Store};
+use crate::upgrade::Inbox;
 use journal::{Known, Mailbox};
-pub(crate) use probation::Watched;
+pub(crate) use probation::{Expected, Watched};
 use transaction::{MigrationEntry, Queue, Taken, Transaction};
 
 /// How long a connector may take from `Open` to `Opened`: it may migrate a large state, and ask its source.
@@ -90,6 +92,8 @@ pub(crate) struct RunState<'a> {
     pub(crate) totals: Totals,
     /// The connector, if it is a candidate that is watched.
     pub(crate) watched: Option<Watched>,
+    /// Where it is asked to make way for another.
+    pub(crate) inbox: &'a Inbox,
 }
 
 /// What a run has committed.
@@ -112,6 +116,8 @@ pub enum SessionEnd {
     Idle,
     /// Somebody asked for it.
     Stopped,
+    /// It made way for another connector.
+    HandedOver,
 }
 
 /// Runs one session.
@@ -148,6 +154,9 @@ pub(crate) fn run(run: &mut RunState<'_>) -> Result<SessionEnd, RunError> {
         known: Known::of(&run.state),
         log: &run.log,
         rejected_dir: &run.rejected_dir,
+        inbox: run.inbox,
+        ending: &ending,
+        is_watched: run.watched.is_some(),
         sequence: Sequence::default(),
         is_first: true,
     };
@@ -180,6 +189,7 @@ pub(crate) fn run(run: &mut RunState<'_>) -> Result<SessionEnd, RunError> {
         killer,
         ending: &ending,
         is_over: &is_over,
+        inbox: run.inbox,
     };
 
     let (read, committed) = std::thread::scope(|scope| {
@@ -277,6 +287,10 @@ struct Reader<'a> {
     known: Known,
     log: &'a LogSink,
     rejected_dir: &'a PathBuf,
+    inbox: &'a Inbox,
+    ending: &'a Mutex<Option<SessionEnd>>,
+    /// Whether what it captures is not committed before it has passed.
+    is_watched: bool,
     sequence: Sequence,
     /// Whether nothing was checkpointed in this session yet.
     is_first: bool,
@@ -361,6 +375,9 @@ impl Reader<'_> {
                 Response::Checkpoint(checkpoint) => {
                     if !self.checkpoint(checkpoint.state, program)? {
                         return Ok(()); // The committer has failed, and says why.
+                    }
+                    if self.makes_way() {
+                        return Ok(()); // At a checkpoint, nothing of it is lost. Whatever comes behind is captured again.
                     }
                 }
                 // Legal, and without effect here: schemas are not inferred, and nothing is truncated.
@@ -461,6 +478,15 @@ impl Reader<'_> {
         }))
     }
 
+    /// Whether the connector is to end at this checkpoint: to make way for another, or since it is stopped before it has passed.
+    fn makes_way(&self) -> bool {
+        let mut ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.inbox.is_asked() {
+            ending.get_or_insert(SessionEnd::HandedOver);
+        }
+        matches!(*ending, Some(SessionEnd::HandedOver)) || self.is_watched && ending.is_some()
+    }
+
     /// Puts a document aside that cannot be committed.
     fn rejected(&self, binding: u32, document: &[u8], violation: Violation) -> ReadEnd {
         let target = &self.targets[binding as usize];
@@ -535,9 +561,16 @@ impl Committer<'_> {
                     watched.migrated(&state)?;
                     self.commit(*transaction)?;
                     watched.goes_on();
+                    watched.say(Said::Migrated {
+                        revision: self.revision,
+                    });
                 }
                 Taken::Transaction(transaction) => {
                     watched.hold(*transaction)?;
+                    watched.say(Said::Probation {
+                        checkpoints: watched.checkpoints,
+                        of: watched.probation.checkpoints,
+                    });
                     self.observer.event(Event::OnProbation {
                         checkpoints: watched.checkpoints,
                         of: watched.probation.checkpoints,
@@ -558,9 +591,11 @@ impl Committer<'_> {
         // First this, so that there is never a commit of a candidate that passed and would be taken back.
         self.store.end_probation(self.capture)?;
         let held = watched.passes();
+        let documents = held.as_ref().map_or(0, |held| held.documents);
         if let Some(held) = held {
             self.commit(held)?;
         }
+        watched.say_done(self.revision, documents);
         self.observer.event(Event::Passed {
             checkpoints: watched.checkpoints,
             revision: self.revision,
@@ -659,6 +694,7 @@ struct Watch<'a> {
     killer: Killer,
     ending: &'a Mutex<Option<SessionEnd>>,
     is_over: &'a std::sync::atomic::AtomicBool,
+    inbox: &'a Inbox,
 }
 
 impl Watch<'_> {
@@ -671,12 +707,21 @@ impl Watch<'_> {
             if self.stop.wait(rings, Urgency::None, self.next_look()) != Urgency::None {
                 break SessionEnd::Stopped;
             }
+            if self.inbox.is_asked() {
+                break SessionEnd::HandedOver;
+            }
             if self.until_idle.is_some_and(|time| self.is_idle(time)) {
                 break SessionEnd::Idle;
             }
         };
-        *self.ending.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
-        self.drain();
+        {
+            let mut ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+            ending.get_or_insert(end);
+        }
+        match end {
+            SessionEnd::HandedOver => self.make_way(),
+            _ => self.drain(),
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -695,6 +740,23 @@ impl Watch<'_> {
         !self.progress.in_sequence.load(Ordering::Relaxed)
             && self.progress.idle() >= time
             && self.queue.is_idle()
+    }
+
+    /// Ends the connector between two sequences, at once: the reader does at the next checkpoint, this where none is on its way.
+    fn make_way(&self) {
+        let began = Instant::now();
+        while !self.is_over() {
+            let is_between = !self.progress.in_sequence.load(Ordering::Relaxed);
+            let is_late = began.elapsed() > DRAIN_PATIENCE;
+            if is_between && self.queue.is_idle() || is_late {
+                self.killer.kill();
+                return;
+            }
+            if self.stop.wait(self.stop.rings(), Urgency::Drain, TICK) == Urgency::Now {
+                self.killer.kill();
+                return;
+            }
+        }
     }
 
     /// Ends the connector: by the end of its input, then by a signal between two sequences, then by force.

@@ -3,11 +3,13 @@
 //! Its migration is committed as it comes. Nothing else is, so that a candidate that fails leaves nothing behind which another connector
 //! would capture again. A candidate that waits for acknowledgements would wait for ever: where it goes quiet, what it waits for is committed.
 
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use staunch_state::{Consent, ConsentKind, Node, Outcome};
 
 use super::transaction::{MigrationEntry, Transaction};
+use crate::control::Said;
 use crate::edit::{Changed, compare};
 use crate::upgrade::{Probation, Upgrade, UpgradeError};
 
@@ -17,19 +19,36 @@ const QUIET: Duration = Duration::from_secs(3);
 /// How long a candidate may take from opening the capture to its migration, which it sends at once.
 const MIGRATION_PATIENCE: Duration = Duration::from_secs(60);
 
+/// What a candidate's migration is to make of the state, before it captures anything.
+#[derive(Debug)]
+pub(crate) enum Expected {
+    Nothing,
+    /// What it makes of the state is not known: that has gone on since it was asked.
+    Something,
+    State(Node),
+}
+
+impl Expected {
+    fn is_something(&self) -> bool {
+        !matches!(self, Expected::Nothing)
+    }
+}
+
 /// A candidate that is being watched.
 pub(crate) struct Watched {
     pub(crate) probation: Probation,
     /// Checkpoints of the candidate's, beside its migration.
     pub(crate) checkpoints: u64,
     consents: Vec<Consent>,
+    /// Who asked, where that is somebody else than who runs it, and what is known beforehand of how it ends.
+    voice: Option<(Sender<Said>, Said)>,
     /// What is recorded of a candidate that cannot tell what it does to the state: its first commit is the migration.
     entry: Option<MigrationEntry>,
     /// Whether the run ends with the probation.
     pub(crate) is_all: bool,
     has_passed: bool,
-    /// The state that its migration makes, where that is known.
-    expected: Option<Node>,
+    /// What its migration makes of the state.
+    expected: Expected,
     /// Since when nothing is captured, and until when nothing was.
     since: Instant,
     until: Instant,
@@ -47,7 +66,7 @@ impl Watched {
     pub(crate) fn new(
         upgrade: &Upgrade,
         state: Node,
-        expected: Option<Node>,
+        expected: Expected,
         since: Instant,
         is_all: bool,
     ) -> Self {
@@ -55,6 +74,7 @@ impl Watched {
             probation: upgrade.probation,
             checkpoints: 0,
             consents: upgrade.consents.clone(),
+            voice: None,
             entry: upgrade.is_untold.then(|| MigrationEntry {
                 steps: "[]".to_owned(),
                 consents: upgrade.words(),
@@ -74,11 +94,43 @@ impl Watched {
         }
     }
 
+    /// Tells whoever asked for it how it goes; `done` is what is told in the end, but for what is known only then.
+    pub(crate) fn told_to(mut self, who: Sender<Said>, done: Said) -> Self {
+        self.voice = Some((who, done));
+        self
+    }
+
+    pub(crate) fn say(&self, said: Said) {
+        if let Some((who, _)) = &self.voice {
+            let _ = who.send(said); // Who has gone does not hear it.
+        }
+    }
+
+    /// It has passed, at this revision, with so many documents that had waited.
+    pub(crate) fn say_done(&self, now: u64, waited: u64) {
+        let Some((who, done)) = &self.voice else {
+            return;
+        };
+        let mut done = done.clone();
+        if let Said::Done {
+            revision,
+            documents,
+            pause_ms,
+            ..
+        } = &mut done
+        {
+            (*revision, *documents) = (now, waited);
+            *pause_ms = u64::try_from(self.paused().as_millis()).unwrap_or(u64::MAX);
+        }
+        let _ = who.send(done);
+    }
+
     /// The candidate has opened the capture.
     pub(crate) fn begin(&mut self) {
         if self.began.is_none() {
             self.began = Some(Instant::now());
             self.goes_on();
+            self.say(Said::Opened);
         }
     }
 
@@ -104,16 +156,16 @@ impl Watched {
 
     /// Whether it has been watched for long enough.
     pub(crate) fn is_over(&self) -> bool {
-        let has_migrated = self.expected.is_none();
+        let has_migrated = !self.expected.is_something();
         has_migrated && self.checkpoints >= self.probation.checkpoints
             || self.took() >= self.within()
     }
 
     /// A migration that is due is waited for, however short the probation is.
     fn within(&self) -> Duration {
-        match self.expected {
-            None => self.probation.within,
-            Some(_) => self.probation.within.max(MIGRATION_PATIENCE),
+        match self.expected.is_something() {
+            false => self.probation.within,
+            true => self.probation.within.max(MIGRATION_PATIENCE),
         }
     }
 
@@ -128,8 +180,8 @@ impl Watched {
 
     /// The candidate's migration makes this of the state: what it goes on from.
     pub(crate) fn migrated(&mut self, state: &Node) -> Result<(), UpgradeError> {
-        let is_kept = |expected: Node| expected.same_state(state);
-        if !self.expected.take().is_none_or(is_kept) {
+        let expected = std::mem::replace(&mut self.expected, Expected::Nothing);
+        if matches!(expected, Expected::State(expected) if !expected.same_state(state)) {
             return Err(UpgradeError::NotKept);
         }
         self.promise = state.clone();
@@ -139,7 +191,7 @@ impl Watched {
 
     /// Keeps what was captured, unless it shows that the candidate has not gone on from where it was to.
     pub(crate) fn hold(&mut self, transaction: Transaction) -> Result<(), UpgradeError> {
-        if self.expected.is_some() {
+        if self.expected.is_something() {
             return Err(UpgradeError::NotKept); // It captures, and has not migrated.
         }
         let state = self.ahead.take().unwrap_or_else(|| self.promise.clone());
@@ -177,9 +229,9 @@ impl Watched {
 
     /// Whether it has done all that it was to do before it passes.
     pub(crate) fn shown(&self) -> Result<(), UpgradeError> {
-        match self.expected {
-            None => Ok(()),
-            Some(_) => Err(UpgradeError::NotKept),
+        match self.expected.is_something() {
+            false => Ok(()),
+            true => Err(UpgradeError::NotKept),
         }
     }
 

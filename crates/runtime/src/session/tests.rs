@@ -51,6 +51,7 @@ fn session(folder: &Path, says: &str) -> (Result<SessionEnd, RunError>, Vec<Reco
     let log = Arc::clone(&logged);
     let mut state = RunState {
         watched: None,
+        inbox: &Inbox::default(),
         capture: CAPTURE,
         command: &command,
         version: "sh",
