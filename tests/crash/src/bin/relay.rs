@@ -16,7 +16,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::process::ExitStatusExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -108,8 +108,12 @@ fn run(orders: Orders) -> Result<ExitCode, Error> {
     let program = argv
         .next()
         .ok_or("no connector is named; give its program and arguments")?;
+    let argv: Vec<_> = argv.collect();
+    if !argv.is_empty() {
+        // It is asked something outside of the protocol: a plan.
+        return Err(Command::new(program).args(argv).exec().into());
+    }
     let mut connector = Command::new(program)
-        .args(argv)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;

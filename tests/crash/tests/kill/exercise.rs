@@ -179,7 +179,11 @@ fn expect_failure(release: Release, found: &Found, ended: &Ended) -> Result<(), 
 }
 
 /// Runs a release to its end, and compares with the run that was not killed.
-fn recover(reference: &Reference, release: Release, project: &Project) -> Result<(), String> {
+pub(crate) fn recover(
+    reference: &Reference,
+    release: Release,
+    project: &Project,
+) -> Result<(), String> {
     for _ in 0..RUNS {
         let ended = project.run(release, &[]);
         if !ended.status.success() {

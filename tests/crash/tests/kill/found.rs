@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::Value;
 use staunch::state::{ConnectorState, Node};
 use staunch_crash_tests::script::{self, LABELS, Shape, Told};
-use staunch_runtime::store::{FileRow, JournalRow, Store, StoreReader};
+use staunch_runtime::store::{FileRow, Store, StoreReader};
 
 use crate::project::{CAPTURE, Project};
 
@@ -188,14 +188,19 @@ fn migrations(reader: &StoreReader) -> Result<Vec<(Value, Value)>, String> {
     let rows = reader
         .journal(CAPTURE)
         .map_err(|error| format!("the journal cannot be read: {error}"))?;
-    let migration = |row: &JournalRow| match row.kind.as_str() {
-        "migration" => Ok((
-            parse(&row.state_update)?,
-            without_times(parse(&row.state_before)?),
-        )),
-        other => Err(format!("the journal has a `{other}`")),
-    };
-    rows.iter().map(migration).collect()
+    let mut migrations = Vec::new();
+    for row in &rows {
+        match row.kind.as_str() {
+            "migration" => migrations.push((
+                parse(&row.state_update)?,
+                without_times(parse(&row.state_before)?),
+            )),
+            // An upgrade that was taken back.
+            "rollback" if migrations.pop().is_some() => {}
+            other => return Err(format!("the journal has a `{other}`")),
+        }
+    }
+    Ok(migrations)
 }
 
 pub(crate) fn parse(json: &str) -> Result<Value, String> {

@@ -11,6 +11,7 @@ mod point;
 mod project;
 mod reference;
 mod spoil;
+mod upgrade;
 
 use exercise::all;
 use point::{Point, Victim};
