@@ -15,6 +15,9 @@ use serde_saphyr::{Error as YamlError, Location as Mark, Spanned};
 /// Bytes of the largest file that is read; a catalog with a thousand inline schemas stays well below.
 pub(super) const MAX_FILE_BYTES: usize = 16 << 20;
 
+/// Values of the largest file: a capture with 10,000 bindings has some 200,000.
+const MAX_NODES: usize = 2_000_000;
+
 /// Levels of nesting; schemas of real collections stay below 30.
 const MAX_DEPTH: usize = 64;
 
@@ -95,6 +98,8 @@ fn parse_here(text: &str) -> Result<Node, Fault> {
             max_depth: MAX_DEPTH,
             flow_nesting_limit: MAX_DEPTH,
             max_documents: 1,
+            max_nodes: MAX_NODES,
+            max_events: 2 * MAX_NODES,
             max_reader_input_bytes: Some(MAX_FILE_BYTES),
         },
         alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MAX_REPEATED_EVENTS },

@@ -172,6 +172,37 @@ tests:
 }
 
 #[test]
+fn a_capture_may_have_ten_thousand_bindings() {
+    let mut collections = serde_json::Map::new();
+    let mut bindings = Vec::new();
+    for n in 0..10_000 {
+        let name = format!("acme/t{n}");
+        bindings.push(json!({"resource": {"name": name, "interval": "PT1M"}, "target": name}));
+        collections.insert(
+            name,
+            json!({
+                "schema": {"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]},
+                "key": ["/id"],
+            }),
+        );
+    }
+    let text = json!({
+        "captures": {"acme/wide": {
+            "endpoint": {"local": {"command": ["source-wide"], "config": {}}},
+            "bindings": bindings,
+        }},
+        "collections": collections,
+    })
+    .to_string();
+    let dir = folder(&[("flow.yaml", &text)]);
+    let catalog = Catalog::load(&dir.path().join("flow.yaml")).unwrap();
+    assert_eq!(
+        catalog.capture(Some("acme/wide")).unwrap().bindings.len(),
+        10_000
+    );
+}
+
+#[test]
 fn nothing_shows_a_config() {
     let catalog = load(&[(
         "flow.yaml",
