@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo bench -p staunch-bench                       everything
-//! cargo bench -p staunch-bench -- emit start         some of it: emit, rest, idle, fair, start, land, migrate, webhook
+//! cargo bench -p staunch-bench -- emit start         some of it: emit, rest, idle, fair, start, land, migrate, upgrade, webhook
 //! cargo bench -p staunch-bench -- spool              only when it is named: it takes 5 GiB of the temporary folder
 //! cargo bench -p staunch-bench -- outreach           only when it is named: it takes minutes, and 2 GiB of memory
 //! cargo bench -p staunch-bench -- shopify           only when it is named: it takes 5 GiB of the temporary folder
@@ -28,6 +28,7 @@ mod shopify;
 mod spool;
 mod start;
 mod table;
+mod upgrade;
 mod webhook;
 
 use std::process::ExitCode;
@@ -62,10 +63,10 @@ fn run() -> Result<(), Error> {
                     .parse()?
             }
             "emit" | "rest" | "idle" | "fair" | "spool" | "start" | "land" | "migrate"
-            | "webhook" | "outreach" | "shopify" => wanted.push(argument),
+            | "upgrade" | "webhook" | "outreach" | "shopify" => wanted.push(argument),
             _ => {
                 return Err(format!(
-                    "there is no bench `{argument}`; name any of emit, rest, idle, fair, spool, start, land, migrate, webhook, outreach, shopify"
+                    "there is no bench `{argument}`; name any of emit, rest, idle, fair, spool, start, land, migrate, upgrade, webhook, outreach, shopify"
                 )
                 .into());
             }
@@ -104,6 +105,9 @@ fn run() -> Result<(), Error> {
     }
     if is_wanted("migrate") {
         migrate::run(rounds)?;
+    }
+    if is_wanted("upgrade") {
+        upgrade::run(rounds)?;
     }
     if is_wanted("webhook") {
         webhook::run(rounds)?;

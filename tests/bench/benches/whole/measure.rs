@@ -18,6 +18,7 @@ pub(crate) const CONNECTOR: &str = env!("CARGO_BIN_EXE_bench-connector");
 pub(crate) const OUTREACH: &str = env!("CARGO_BIN_EXE_bench-outreach");
 pub(crate) const SHOPIFY: &str = env!("CARGO_BIN_EXE_bench-shopify");
 pub(crate) const MIGRATE: &str = env!("CARGO_BIN_EXE_bench-migrate");
+pub(crate) const UPGRADE: &str = env!("CARGO_BIN_EXE_bench-upgrade");
 pub(crate) const STAUNCH: &str = env!("CARGO_BIN_EXE_bench-staunch");
 
 /// What one run took.
