@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use staunch_protocol::log::Level;
 use staunch_runtime::catalog::Capture;
+use staunch_runtime::store::Store;
 use staunch_runtime::{LogSink, Project};
 
 use crate::args::Global;
@@ -92,11 +93,7 @@ pub(crate) fn failed(
     move |error| Failure::of(&error, asked).about(&name)
 }
 
-/// The process that runs captures of this project, if it seems to: a look, without taking the lock.
-pub(crate) fn runner(project: &Project) -> Option<i32> {
-    let text = std::fs::read_to_string(project.state_dir.join("lock")).ok()?;
-    let pid: i32 = text.trim().parse().ok()?;
-    rustix::process::test_kill_process(rustix::process::Pid::from_raw(pid)?)
-        .is_ok()
-        .then_some(pid)
+/// The process that runs a capture, if one seems to: a look, without taking its lease.
+pub(crate) fn runner(project: &Project, capture: &Capture) -> Option<u32> {
+    Store::holder(&project.state_dir, &capture.name)
 }

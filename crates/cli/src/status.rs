@@ -22,14 +22,14 @@ const SHOWN: usize = 20;
 #[derive(Serialize)]
 struct StatusReport {
     captures: Vec<CaptureStatus>,
-    /// The process that seems to run captures of this project.
-    process: Option<i32>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct CaptureStatus {
     capture: String,
+    /// The process that seems to run it, or to change its state.
+    process: Option<u32>,
     /// None for one that never committed.
     committed: Option<Committed>,
     /// In the order of the state.
@@ -68,6 +68,7 @@ pub(crate) fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Failure>
         let row = row.map_err(context::failed(capture, Asked::Other))?;
         Ok(CaptureStatus::of(
             capture,
+            context::runner(&project, capture),
             row.filter(|row| row.revision > 0),
             now,
         ))
@@ -75,7 +76,6 @@ pub(crate) fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Failure>
     let captures: Result<Vec<CaptureStatus>, Failure> = captures.into_iter().map(status).collect();
     let report = StatusReport {
         captures: captures?,
-        process: context::runner(&project),
     };
     let exit = context.output.answer(&report)?;
     context.output.note(&report.summary());
@@ -83,11 +83,17 @@ pub(crate) fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Failure>
 }
 
 impl CaptureStatus {
-    fn of(capture: &Capture, row: Option<CaptureRow>, now: Timestamp) -> Self {
+    fn of(
+        capture: &Capture,
+        process: Option<u32>,
+        row: Option<CaptureRow>,
+        now: Timestamp,
+    ) -> Self {
         let capture = capture.name.clone();
         let Some(row) = row else {
             return Self {
                 capture,
+                process,
                 committed: None,
                 bindings: Vec::new(),
             };
@@ -102,6 +108,7 @@ impl CaptureStatus {
         let ago = at.map_or(0, |at| now.duration_since(at).as_secs());
         Self {
             capture,
+            process,
             bindings: bindings.collect(),
             committed: Some(Committed {
                 revision: row.revision,
@@ -114,6 +121,11 @@ impl CaptureStatus {
         }
     }
 
+    fn runs(&self) -> String {
+        let runs = |process| format!("; process {process} runs it");
+        self.process.map(runs).unwrap_or_default()
+    }
+
     fn rows(&self) -> Vec<[String; 5]> {
         let name = clean_line(&self.capture);
         let Some(committed) = &self.committed else {
@@ -123,7 +135,7 @@ impl CaptureStatus {
                 nothing(),
                 nothing(),
                 nothing(),
-                "never committed".to_owned(),
+                format!("never committed{}", self.runs()),
             ]];
         };
         let ago = Duration::from_secs(committed.seconds_ago);
@@ -132,7 +144,7 @@ impl CaptureStatus {
             clean_line(short_version(&committed.connector)),
             count(committed.revision),
             count(committed.documents),
-            format!("{} ago", time(ago)),
+            format!("{} ago{}", time(ago), self.runs()),
         ]];
         let binding = |name: String, place: String| {
             [
@@ -158,11 +170,15 @@ impl Report for StatusReport {
 
     fn summary(&self) -> String {
         let captures = counted(self.captures.len() as u64, "capture");
-        match self.process {
-            Some(process) => format!(
-                "{captures}; process {process} runs one of this project, or changes a state"
-            ),
-            None => format!("{captures}; nothing runs"),
+        match self
+            .captures
+            .iter()
+            .filter(|of| of.process.is_some())
+            .count()
+        {
+            0 => format!("{captures}; none runs"),
+            1 => format!("{captures}; one runs"),
+            many => format!("{captures}; {many} run"),
         }
     }
 

@@ -121,7 +121,7 @@ struct Committed {
 
 impl Committed {
     fn create(dir: &Path) -> Result<Self, Error> {
-        let mut store = Store::open(&dir.join(".staunch"))?;
+        let mut store = Store::open(&dir.join(".staunch"), CAPTURE)?;
         let mut files = OutputFiles::open(&dir.join("out"), &[])?;
         let file = files.open_collection("bench/documents")?;
         store.claim_file(files.path(file), CAPTURE, "bench/documents")?;

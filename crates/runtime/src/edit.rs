@@ -81,7 +81,7 @@ impl Edit {
     /// # Errors
     /// When something else holds the lease, or the state cannot be read.
     pub fn begin(project: &Project, capture: &Capture) -> Result<Self, RunError> {
-        let store = project.store()?;
+        let store = project.store(capture)?;
         let row = store.load(&capture.name)?;
         let (revision, connector, state) = match row {
             None => (0, String::new(), Node::Object(Object::new())),

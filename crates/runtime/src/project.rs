@@ -125,12 +125,12 @@ impl Project {
         self.settings.probations.get(&capture.name).copied()
     }
 
-    /// The state store, open for writing.
+    /// The state store, open for writing a capture.
     ///
     /// # Errors
     /// As [`Store::open`].
-    pub(crate) fn store(&self) -> Result<Store, StoreError> {
-        let mut store = Store::open(&self.state_dir)?;
+    pub(crate) fn store(&self, capture: &Capture) -> Result<Store, StoreError> {
+        let mut store = Store::open(&self.state_dir, &capture.name)?;
         store.retain(self.settings.retention);
         Ok(store)
     }

@@ -96,7 +96,7 @@ impl<'a> Run<'a> {
     ) -> Result<Self, RunError> {
         let command = project.command_with(capture, opening.to)?;
         let version = command.version();
-        let mut store = project.store()?;
+        let mut store = project.store(capture)?;
         let mut stored = store.load(&capture.name)?;
         if let Some(found) = stored.take() {
             let before = found.revision;

@@ -149,7 +149,12 @@ pub(crate) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
     let report = report(args, planned, Some(capture), state)
         .map_err(|failure| failure.about(&capture.name))?;
     let is_stored = report.state.is_none();
-    let exit = answer(context, args, &report, is_stored.then_some(&project))?;
+    let exit = answer(
+        context,
+        args,
+        &report,
+        is_stored.then_some((&project, capture)),
+    )?;
     let Some(plan) = report.plan.as_ref().filter(|_| is_stored) else {
         return Ok(exit);
     };
@@ -212,7 +217,7 @@ fn observed(
         consents,
         exit,
     };
-    let exit = answer(context, args, &report, Some(project))?;
+    let exit = answer(context, args, &report, Some((project, capture)))?;
     let apply = match (&args.out, to) {
         (Some(path), _) => format!("migrate apply {}", path.display()),
         (None, Some(words)) => format!(
@@ -356,12 +361,12 @@ fn report(
     })
 }
 
-/// Prints the plan; `stored` is the project whose stored state it is of.
+/// Prints the plan; `stored` is the capture whose stored state it is of.
 fn answer(
     context: &Context,
     args: &PlanArgs,
     report: &PlanReport,
-    stored: Option<&Project>,
+    stored: Option<(&Project, &Capture)>,
 ) -> Result<Exit, Failure> {
     if let Some(path) = &args.out {
         let text = output::json(report) + "\n";
@@ -369,7 +374,7 @@ fn answer(
             .map_err(|error| Failure::write(&format!("`{}`", path.display()), &error))?;
     }
     let exit = context.output.answer(report)?;
-    if let Some(pid) = stored.and_then(context::runner) {
+    if let Some(pid) = stored.and_then(|(project, capture)| context::runner(project, capture)) {
         context.output.note(&format!("The capture may be running (process {pid}): this is a plan of its last committed state."));
     }
     match report.plan {

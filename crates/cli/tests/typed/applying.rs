@@ -180,7 +180,7 @@ fn what_the_config_consents_to_is_done() {
 #[test]
 fn a_capture_that_runs_is_left_alone() {
     let shop = shop(&plan(&Value::Null, &[]), &migrates());
-    let lock = std::fs::File::open(shop.dir().join(".staunch/lock")).unwrap();
+    let lock = std::fs::File::open(shop.dir().join(".staunch/leases/acme%2Fshop.lease")).unwrap();
     lock.lock().unwrap();
     let typed = shop.staunch("migrate apply --json");
     assert_eq!(

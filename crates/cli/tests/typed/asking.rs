@@ -167,7 +167,10 @@ fn a_plan_is_shown_and_nothing_is_changed() {
     assert_eq!((json.code, &json.json()["ok"]), (Some(5), &json!(true)));
     assert_eq!(shop.staunch("state --json").stdout, before);
 
-    shop.write(".staunch/lock", &format!("{}\n", std::process::id()));
+    shop.write(
+        ".staunch/leases/acme%2Fshop.lease",
+        &format!("{}\n", std::process::id()),
+    );
     let running = shop.staunch("migrate plan");
     assert!(
         running

@@ -144,9 +144,12 @@ fn a_state_in_a_file_takes_the_place_of_the_stored_one() {
     let shop = Shop::that(CAPTURES);
     rewriter(&shop);
     // Neither can be used, and neither is looked at.
-    std::fs::create_dir(shop.dir().join(".staunch")).unwrap();
+    std::fs::create_dir_all(shop.dir().join(".staunch/leases")).unwrap();
     shop.write(".staunch/state.db", "no store");
-    shop.write(".staunch/lock", &format!("{}\n", std::process::id()));
+    shop.write(
+        ".staunch/leases/acme%2Fshop.lease",
+        &format!("{}\n", std::process::id()),
+    );
     shop.write(
         "old.json",
         r#"{"bindingStateV1":{"orders":{"inc":{"cursor":1}}}}"#,

@@ -157,8 +157,8 @@ fn a_document_that_does_not_fit_ends_the_run_and_commits_nothing() {
 #[test]
 fn a_store_that_another_process_holds_is_locked() {
     let shop = Shop::that(CAPTURES);
-    std::fs::create_dir(shop.dir().join(".staunch")).unwrap();
-    let lock = File::create(shop.dir().join(".staunch/lock")).unwrap();
+    std::fs::create_dir_all(shop.dir().join(".staunch/leases")).unwrap();
+    let lock = File::create(shop.dir().join(".staunch/leases/acme%2Fshop.lease")).unwrap();
     lock.lock().unwrap();
     assert_shown!(shop.staunch("run"));
     assert_eq!(

@@ -22,7 +22,7 @@ fn child() {
 
 /// A capture that goes on from where its state says it was.
 fn capture(folder: &Path) {
-    let mut store = Store::open(&folder.join(".staunch")).unwrap();
+    let mut store = Store::open(&folder.join(".staunch"), CAPTURE).unwrap();
     let (mut revision, mut at) = match store.load(CAPTURE).unwrap() {
         Some(row) => (row.revision, state_of(&row.state)),
         None => (0, 0),

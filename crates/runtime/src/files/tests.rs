@@ -4,6 +4,8 @@ use std::sync::mpsc;
 use super::*;
 use crate::store::{Commit, Store};
 
+const CAPTURE: &str = "acmeCo/git";
+
 fn row(path: &str, bytes: u64, documents: u64) -> FileRow {
     FileRow {
         path: path.to_owned(),
@@ -314,7 +316,7 @@ fn a_full_disk_is_an_error_of_its_own_and_takes_nothing_away() {
 fn one_thread_appends_a_transaction_while_another_commits_the_one_before() {
     let folder = tempfile::tempdir().unwrap();
     let (dir, out) = (folder.path().join(".staunch"), folder.path().join("out"));
-    let mut store = Store::open(&dir).unwrap();
+    let mut store = Store::open(&dir, CAPTURE).unwrap();
     let mut files = OutputFiles::open(&out, &[]).unwrap();
     let ids: Vec<FileId> = ["a", "b"]
         .iter()
@@ -415,7 +417,7 @@ fn a_run_that_filled_the_disk_goes_on_from_its_last_commit_when_there_is_room() 
         return;
     };
     let (dir, out) = (disk.0.path().join(".staunch"), disk.0.path().join("out"));
-    let mut store = Store::open(&dir).unwrap();
+    let mut store = Store::open(&dir, CAPTURE).unwrap();
     let mut files = OutputFiles::open(&out, &[]).unwrap();
     let id = files.open_collection("a").unwrap();
     store.claim_file("a.jsonl", "acmeCo/git", "a").unwrap();
@@ -453,7 +455,7 @@ fn a_run_that_filled_the_disk_goes_on_from_its_last_commit_when_there_is_room() 
     assert!(revision > 3, "{revision}");
     drop((store, files));
     std::fs::remove_file(ballast).unwrap();
-    let mut store = Store::open(&dir).unwrap();
+    let mut store = Store::open(&dir, CAPTURE).unwrap();
     assert_eq!(
         store.load("acmeCo/git").unwrap().unwrap().revision,
         revision

@@ -28,7 +28,7 @@ fn session(folder: &Path, says: &str) -> (Result<SessionEnd, RunError>, Vec<Reco
         env: Default::default(),
         codec: Default::default(),
     };
-    let mut store = Store::open(&folder.join(".staunch")).unwrap();
+    let mut store = Store::open(&folder.join(".staunch"), CAPTURE).unwrap();
     if store.load(CAPTURE).unwrap().is_none() {
         let first = Commit {
             capture: CAPTURE,

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! <dir>/state.db   captures (view), progress, states, applied_specs, files, changes, history (view), journal (view)
-//! <dir>/lock       held by the one process that writes; holds its process id
+//! <dir>/leases/    a lock for each capture, held by the one process that writes it; has its process id
+//! <dir>/lock       held while somebody opens the database
 //! ```
 //!
 //! A transaction of a capture is durable when [`Store::commit`] returns: its documents' files were synced before, up to
@@ -34,7 +35,7 @@ pub use read::{CaptureRow, FileRow, JournalRow, StoreReader};
 
 use lease::Lease;
 
-/// The store, open for writing. There is one at a time per folder, over all processes.
+/// The store, open for writing one capture. There is one at a time for each capture, over all processes.
 #[derive(Debug)]
 pub struct Store {
     // Before the lease, because fields are dropped in this order: the database is closed under the lock.
@@ -77,17 +78,19 @@ impl Retention {
 }
 
 impl Store {
-    /// Opens the store in `dir` (a project's `.staunch`), creating both where they are missing.
+    /// Opens the store in `dir` (a project's `.staunch`) to write `capture`, creating both where they are missing.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] while another process has it open; [`StoreError::Foreign`], [`StoreError::Newer`] and
+    /// [`StoreError::Locked`] while another process writes that capture; [`StoreError::Foreign`], [`StoreError::Newer`] and
     /// [`StoreError::Corrupt`] for a database that is not one we can use. None of these changes the database.
-    pub fn open(dir: &Path) -> Result<Store, StoreError> {
-        open::create_dir(dir)?;
-        let lease = Lease::take(&dir.join("lock"))?;
+    pub fn open(dir: &Path, capture: &str) -> Result<Store, StoreError> {
+        open::create_dir(&dir.join("leases"))?;
+        let lease = Lease::take(&lease::lease_path(dir, capture))?;
+        let opening = Lease::of_opening(dir)?;
         let path = database(dir);
         let connection = open::writable(&path)?;
         open::sync_dir(dir)?;
+        drop(opening);
         Ok(Store {
             reader: StoreReader {
                 connection,
@@ -98,6 +101,12 @@ impl Store {
             retention: Retention::default(),
             _lease: lease,
         })
+    }
+
+    /// The process that writes a capture of the store in `dir`, if one seems to. Takes no lease.
+    #[must_use]
+    pub fn holder(dir: &Path, capture: &str) -> Option<u32> {
+        lease::holder(dir, capture)
     }
 
     /// Keeps so much of what is done to states from now on. What is kept already goes with the changes to come.

@@ -6,6 +6,8 @@ use staunch_state::{Node, StateUpdate};
 
 use super::*;
 
+const CAPTURE: &str = "acmeCo/git";
+
 fn fresh() -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join(".staunch");
@@ -56,7 +58,7 @@ fn the_sqlite_that_is_linked_in_does_not_lose_commits() {
 fn what_was_committed_is_there_after_opening_again() {
     let (_folder, dir) = fresh();
     {
-        let mut store = Store::open(&dir).unwrap();
+        let mut store = Store::open(&dir, CAPTURE).unwrap();
         assert_eq!(store.load("acmeCo/git").unwrap(), None);
         store.claim_file("a.jsonl", "acmeCo/git", "a").unwrap();
         let files = [length("a.jsonl", 100, 3)];
@@ -74,7 +76,7 @@ fn what_was_committed_is_there_after_opening_again() {
             .set_applied_spec("acmeCo/git", Some(r#"{"bindings":[]}"#))
             .unwrap();
     }
-    let store = Store::open(&dir).unwrap();
+    let store = Store::open(&dir, CAPTURE).unwrap();
     let row = store.load("acmeCo/git").unwrap().unwrap();
     assert_eq!((row.revision, row.state.as_str()), (2, r#"{"n":1}"#));
     assert_eq!((row.documents, row.checkpoints), (6, 2));
@@ -97,7 +99,7 @@ fn what_was_committed_is_there_after_opening_again() {
 #[test]
 fn the_connection_follows_the_rules_of_the_house() {
     let (_folder, dir) = fresh();
-    let store = Store::open(&dir).unwrap();
+    let store = Store::open(&dir, CAPTURE).unwrap();
     let ask = |name: &str| -> String {
         let value: rusqlite::types::Value = store
             .reader
@@ -133,8 +135,8 @@ fn the_connection_follows_the_rules_of_the_house() {
 #[test]
 fn a_second_writer_is_told_who_holds_the_lock() {
     let (_folder, dir) = fresh();
-    let store = Store::open(&dir).unwrap();
-    let error = Store::open(&dir).unwrap_err();
+    let store = Store::open(&dir, CAPTURE).unwrap();
+    let error = Store::open(&dir, CAPTURE).unwrap_err();
     assert_eq!(error.code(), "store.locked");
     let StoreError::Locked { pid, .. } = &error else {
         panic!("{error}")
@@ -147,7 +149,7 @@ fn a_second_writer_is_told_who_holds_the_lock() {
         "{error}"
     );
     drop(store);
-    Store::open(&dir).unwrap();
+    Store::open(&dir, CAPTURE).unwrap();
 }
 
 #[test]
@@ -158,7 +160,7 @@ fn a_reader_sees_commits_while_a_run_is_on_and_cannot_write() {
         Err(StoreError::NotFound { .. })
     ));
     assert!(!dir.exists(), "looking creates nothing");
-    let mut store = Store::open(&dir).unwrap();
+    let mut store = Store::open(&dir, CAPTURE).unwrap();
     let reader = Store::open_readonly(&dir).unwrap();
     assert_eq!(reader.load("acmeCo/git").unwrap(), None);
     store.commit(&plain(0, Some("{}"), &[])).unwrap();
@@ -169,7 +171,7 @@ fn a_reader_sees_commits_while_a_run_is_on_and_cannot_write() {
 #[test]
 fn looking_leaves_the_database_byte_for_byte() {
     let (_folder, dir) = fresh();
-    let mut store = Store::open(&dir).unwrap();
+    let mut store = Store::open(&dir, CAPTURE).unwrap();
     store.commit(&plain(0, Some("{}"), &[])).unwrap();
     drop(store);
     let before = std::fs::read(dir.join("state.db")).unwrap();
@@ -177,7 +179,7 @@ fn looking_leaves_the_database_byte_for_byte() {
     assert_eq!(reader.load("acmeCo/git").unwrap().unwrap().revision, 1);
     drop(reader);
     assert_eq!(std::fs::read(dir.join("state.db")).unwrap(), before);
-    Store::open(&dir).unwrap();
+    Store::open(&dir, CAPTURE).unwrap();
 }
 
 #[test]
@@ -186,7 +188,7 @@ fn a_database_of_another_application_is_refused_untouched() {
     std::fs::create_dir_all(&dir).unwrap();
     raw(&dir).execute_batch("CREATE TABLE theirs (a)").unwrap();
     let before = std::fs::read(dir.join("state.db")).unwrap();
-    let error = Store::open(&dir).unwrap_err();
+    let error = Store::open(&dir, CAPTURE).unwrap_err();
     assert!(
         matches!(
             error,
@@ -207,9 +209,9 @@ fn a_database_of_another_application_is_refused_untouched() {
 #[test]
 fn a_store_of_a_newer_program_is_refused() {
     let (_folder, dir) = fresh();
-    drop(Store::open(&dir).unwrap());
+    drop(Store::open(&dir, CAPTURE).unwrap());
     raw(&dir).pragma_update(None, "user_version", 4).unwrap();
-    let error = Store::open(&dir).unwrap_err();
+    let error = Store::open(&dir, CAPTURE).unwrap_err();
     assert!(
         matches!(
             error,
@@ -241,7 +243,7 @@ fn a_damaged_database_is_refused_and_never_made_anew() {
         ("cut in half", |bytes| bytes.truncate(bytes.len() / 2)),
     ] {
         let (_folder, dir) = fresh();
-        let mut store = Store::open(&dir).unwrap();
+        let mut store = Store::open(&dir, CAPTURE).unwrap();
         let state = format!(r#"{{"a":"{}"}}"#, "x".repeat(50_000));
         store.commit(&plain(0, Some(&state), &[])).unwrap();
         drop(store);
@@ -249,7 +251,7 @@ fn a_damaged_database_is_refused_and_never_made_anew() {
         let mut bytes = std::fs::read(&path).unwrap();
         damage(&mut bytes);
         std::fs::write(&path, &bytes).unwrap();
-        let error = Store::open(&dir).unwrap_err();
+        let error = Store::open(&dir, CAPTURE).unwrap_err();
         assert_eq!(error.code(), "store.corrupt", "{what}: {error}");
         assert!(error.to_string().contains("backup"), "{error}");
         assert_eq!(std::fs::read(&path).unwrap(), bytes, "{what}");
@@ -259,7 +261,7 @@ fn a_damaged_database_is_refused_and_never_made_anew() {
 #[test]
 fn a_commit_on_an_outdated_revision_changes_nothing() {
     let (_folder, dir) = fresh();
-    let mut store = Store::open(&dir).unwrap();
+    let mut store = Store::open(&dir, CAPTURE).unwrap();
     store.commit(&plain(0, Some(r#"{"n":1}"#), &[])).unwrap();
     for expected in [0, 7] {
         let error = store
@@ -287,7 +289,7 @@ fn a_commit_on_an_outdated_revision_changes_nothing() {
 #[test]
 fn a_file_belongs_to_one_capture() {
     let (_folder, dir) = fresh();
-    let mut store = Store::open(&dir).unwrap();
+    let mut store = Store::open(&dir, CAPTURE).unwrap();
     store.claim_file("a.jsonl", "one", "a").unwrap();
     store.claim_file("a.jsonl", "one", "a").unwrap();
     let error = store.claim_file("a.jsonl", "two", "a").unwrap_err();
@@ -303,7 +305,7 @@ fn a_file_belongs_to_one_capture() {
 #[test]
 fn a_commit_of_a_file_that_is_not_the_captures_or_shrinks_changes_nothing() {
     let (_folder, dir) = fresh();
-    let mut store = Store::open(&dir).unwrap();
+    let mut store = Store::open(&dir, CAPTURE).unwrap();
     store.claim_file("a.jsonl", "acmeCo/git", "a").unwrap();
     store.claim_file("b.jsonl", "other", "b").unwrap();
     store
@@ -327,7 +329,7 @@ fn a_commit_of_a_file_that_is_not_the_captures_or_shrinks_changes_nothing() {
 #[test]
 fn a_migration_is_journaled_with_the_state_that_it_found_and_stays() {
     let (_folder, dir) = fresh();
-    let mut store = Store::open(&dir).unwrap();
+    let mut store = Store::open(&dir, CAPTURE).unwrap();
     store.commit(&plain(0, Some(r#"{"old":1}"#), &[])).unwrap();
     let cause = Cause {
         kind: "migration",
@@ -376,7 +378,7 @@ fn a_migration_is_journaled_with_the_state_that_it_found_and_stays() {
 #[test]
 fn a_commit_without_a_new_state_does_not_write_the_state_again() {
     let (_folder, dir) = fresh();
-    let mut store = Store::open(&dir).unwrap();
+    let mut store = Store::open(&dir, CAPTURE).unwrap();
     let state = format!(r#"{{"a":"{}"}}"#, "x".repeat(4 << 20));
     store.commit(&plain(0, Some(&state), &[])).unwrap();
     // An emptied log is written from its start, so its length is what the commit after it wrote.

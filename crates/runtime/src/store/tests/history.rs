@@ -2,8 +2,6 @@
 
 use super::*;
 
-const CAPTURE: &str = "acmeCo/git";
-
 /// Commits a merge patch, on the state that is stored.
 fn patch(store: &mut Store, patch: &str, cause: Option<Cause<'_>>) -> u64 {
     let update = StateUpdate::from_wire(patch, true).unwrap();
@@ -54,12 +52,12 @@ fn every_revision_can_be_made_anew_to_the_letter() {
     .enumerate()
     {
         // Another process each time, so that what is stored is compared with what was recorded.
-        let mut store = Store::open(&dir).unwrap();
+        let mut store = Store::open(&dir, CAPTURE).unwrap();
         patch(&mut store, change, by_hand("why not").filter(|_| nth == 2));
         // An update that deletes, and then writes again.
         expected.push(Some(store.load(CAPTURE).unwrap().unwrap().state));
     }
-    let mut store = Store::open(&dir).unwrap();
+    let mut store = Store::open(&dir, CAPTURE).unwrap();
     let twice = StateUpdate::from_wire(r#"{"b":null}"#, true).unwrap();
     let twice = twice.then(StateUpdate::from_wire(r#"{"b":{"z":1}}"#, true).unwrap());
     for update in [
@@ -98,7 +96,7 @@ fn every_revision_can_be_made_anew_to_the_letter() {
 #[test]
 fn whatever_updates_are_committed_together_their_states_can_be_made_anew() {
     let (_folder, dir) = fresh();
-    let mut store = Store::open(&dir).unwrap();
+    let mut store = Store::open(&dir, CAPTURE).unwrap();
     let mut seed = 1_u64;
     let mut draw = |below: u64| {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -140,13 +138,13 @@ fn whatever_updates_are_committed_together_their_states_can_be_made_anew() {
 #[test]
 fn a_state_that_somebody_else_wrote_is_found_and_not_taken_for_what_was_recorded() {
     let (_folder, dir) = fresh();
-    let mut store = Store::open(&dir).unwrap();
+    let mut store = Store::open(&dir, CAPTURE).unwrap();
     patch(&mut store, r#"{"n":1}"#, None);
     drop(store);
     raw(&dir)
         .execute_batch(r#"UPDATE states SET state = '{"n":5}'; UPDATE progress SET revision = 4"#)
         .unwrap();
-    let mut store = Store::open(&dir).unwrap();
+    let mut store = Store::open(&dir, CAPTURE).unwrap();
     let error = store.reader().check_history(CAPTURE).unwrap_err();
     assert_eq!(error.code(), "store.history_broken");
     assert!(
@@ -173,7 +171,7 @@ fn a_state_that_somebody_else_wrote_is_found_and_not_taken_for_what_was_recorded
 #[test]
 fn old_changes_are_let_go_and_what_a_person_did_is_kept_longer() {
     let (_folder, dir) = fresh();
-    let mut store = Store::open(&dir).unwrap();
+    let mut store = Store::open(&dir, CAPTURE).unwrap();
     store.retain(Retention {
         changes: 1500,
         snapshots: 2,
@@ -208,7 +206,7 @@ fn old_changes_are_let_go_and_what_a_person_did_is_kept_longer() {
 #[test]
 fn a_large_state_begins_a_segment_only_when_its_changes_are_as_large() {
     let (_folder, dir) = fresh();
-    let mut store = Store::open(&dir).unwrap();
+    let mut store = Store::open(&dir, CAPTURE).unwrap();
     let large = format!(r#"{{"a":"{}","n":0}}"#, "x".repeat(1 << 20));
     patch(&mut store, &large, None);
     for n in 1..=50 {
@@ -246,7 +244,7 @@ fn damage_to_a_history_is_told_with_its_revision_and_the_state_of_now_is_still_t
         ),
     ] {
         let (_folder, dir) = fresh();
-        let mut store = Store::open(&dir).unwrap();
+        let mut store = Store::open(&dir, CAPTURE).unwrap();
         for n in 1..=4 {
             patch(&mut store, &format!(r#"{{"n":{n}}}"#), None);
         }
@@ -267,7 +265,7 @@ fn damage_to_a_history_is_told_with_its_revision_and_the_state_of_now_is_still_t
 #[test]
 fn a_history_is_checked_while_the_capture_goes_on() {
     let (_folder, dir) = fresh();
-    let mut store = Store::open(&dir).unwrap();
+    let mut store = Store::open(&dir, CAPTURE).unwrap();
     patch(&mut store, r#"{"n":0}"#, None);
     let reader = Store::open_readonly(&dir).unwrap();
     std::thread::scope(|scope| {
@@ -308,7 +306,7 @@ fn a_store_of_version_1_is_read_as_it_is_and_gets_its_history_when_it_is_written
     drop(reader);
     assert_eq!(std::fs::read(dir.join("state.db")).unwrap(), bytes);
 
-    let mut store = Store::open(&dir).unwrap();
+    let mut store = Store::open(&dir, CAPTURE).unwrap();
     assert_eq!(store.reader().journal(CAPTURE).unwrap(), journal);
     patch(&mut store, r#"{"new":10}"#, None);
     let found: Vec<_> = states(&store, 1..=10)
@@ -334,7 +332,7 @@ fn a_store_of_version_1_is_read_as_it_is_and_gets_its_history_when_it_is_written
     assert_eq!(store.reader().check_history(CAPTURE).unwrap(), 2);
     drop(store);
     assert_eq!(
-        Store::open(&dir)
+        Store::open(&dir, CAPTURE)
             .unwrap()
             .reader()
             .journal(CAPTURE)
