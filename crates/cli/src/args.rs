@@ -601,7 +601,8 @@ pub(crate) struct PlanArgs {
 ///
 /// The migration is one commit, which is recorded in the history with the state before it. Nothing is captured before that, and what is
 /// captured then waits until the connector has shown itself: until so many checkpoints, or for so long. If it fails by then, or reads again
-/// what nobody consented to, the state of before is back, and nothing that it captured is there. A capture that runs has to be stopped first.
+/// what nobody consented to, the state of before is back, and nothing that it captured is there. A capture that runs
+/// is handed over by the process that runs it, and goes on with the new connector.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

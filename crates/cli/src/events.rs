@@ -289,13 +289,17 @@ fn ended(reason: &str, documents: u64, next_in_seconds: Option<f64>) -> String {
     let what = match reason {
         "exited" => "the connector has nothing more to do for now",
         "idle" => "nothing came for as long as was asked for",
+        "handed over" => "it makes way for another connector",
         _ => "stopped",
     };
     let so_far = format!(
         "{what}; {} committed so far",
         counted(documents, "document")
     );
-    match next_in_seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok()) {
+    match next_in_seconds
+        .filter(|_| reason != "handed over")
+        .and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok())
+    {
         Some(next_in) => format!(
             "{so_far}, and it is started again in {}",
             quantity::time(next_in)

@@ -37,11 +37,12 @@ pub(crate) fn bytes(n: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
-/// `0.4s`, `12s`, `3m 5s`, `2h 10m`, `4d 3h`.
+/// `400ms`, `1.5s`, `12s`, `3m 5s`, `2h 10m`, `4d 3h`.
 pub(crate) fn time(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
-        0..10 => format!("{}.{}s", seconds, time.subsec_millis() / 100),
+        0 => format!("{}ms", time.as_millis()),
+        1..10 => format!("{}.{}s", seconds, time.subsec_millis() / 100),
         10..60 => format!("{seconds}s"),
         60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
         3600..86_400 => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
@@ -167,8 +168,8 @@ mod tests {
             assert_eq!(bytes(n), expected);
         }
         for (ms, expected) in [
-            (0, "0.0s"),
-            (450, "0.4s"),
+            (0, "0ms"),
+            (450, "450ms"),
             (9_999, "9.9s"),
             (12_000, "12s"),
             (185_000, "3m 5s"),

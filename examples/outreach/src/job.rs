@@ -80,7 +80,8 @@ pub(crate) fn run(folder: Option<PathBuf>) -> Result<()> {
 
     step("Have it done");
     let before = state(&folder)?;
-    folder.staunch_succeeds(&[&["migrate", "apply"][..], &to].concat())?;
+    folder
+        .staunch_succeeds(&[&["migrate", "apply"][..], &to, &["--probation", "3,5s"]].concat())?;
     let catalog = self::catalog("bin/source-outreach", &account)?;
     folder.write("flow.yaml", &catalog)?;
     println!("flow.yaml now has: command: [\"bin/source-outreach\"]");

@@ -72,7 +72,7 @@ pub(crate) fn run(folder: Option<PathBuf>) -> Result<()> {
     );
     configure(&folder, PRESENT, &["alpha"], &stores)?;
     folder.staunch_succeeds(&["migrate", "plan"])?;
-    folder.staunch_succeeds(&["migrate", "apply"])?;
+    folder.staunch_succeeds(&["migrate", "apply", "--probation", "3,5s"])?;
     folder.staunch_succeeds(&RUN)?;
 
     step("Add a second store. Its backfills begin, and nothing of alpha's does");

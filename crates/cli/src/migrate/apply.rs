@@ -200,6 +200,7 @@ fn by_runner(
             migrations,
             pause_ms,
         }) => {
+            context.output.note("passed");
             *report = ApplyReport {
                 capture: capture.name.clone(),
                 connector,

@@ -171,9 +171,15 @@ pub(crate) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
         (None, None) if needed.is_empty() => format!("run {}", capture.name),
         (None, None) => format!("migrate apply {}", capture.name),
     };
-    context
-        .output
-        .next("apply it", &context.command(&(apply + &allowing(&needed))));
+    let asking = if args.ask_source && apply.starts_with("migrate apply") {
+        " --ask-source"
+    } else {
+        ""
+    };
+    context.output.next(
+        "apply it",
+        &context.command(&(apply + asking + &allowing(&needed))),
+    );
     Ok(exit)
 }
 

@@ -176,7 +176,7 @@ macro_rules! assert_shown {
             (r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z", "TIME"),
             (r"@[0-9a-f]{8,32}", "@DIGEST"),
             (r"\d{8}T\d{6}\.\d+Z-\d+", "TIME-N"),
-            (r"\b\d+\.\ds\b", "SECONDS"),
+            (r"\b(\d+\.\ds|\d+ms)\b", "SECONDS"),
         ] }, { insta::assert_snapshot!($typed.shown()) })
     };
 }
