@@ -80,6 +80,18 @@ impl Store {
     /// [`StoreError::Conflict`] when the capture is not at `expected_revision`; [`StoreError::FileUnclaimed`] and
     /// [`StoreError::FileShrinks`] when a file is not this capture's or would lose committed documents.
     pub fn commit(&mut self, commit: &Commit<'_>) -> Result<u64, StoreError> {
+        self.commit_after(None, commit)
+    }
+
+    /// As [`Store::commit`], of what is committed in this database already.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub fn commit_after(
+        &mut self,
+        sink: Option<&str>,
+        commit: &Commit<'_>,
+    ) -> Result<u64, StoreError> {
         let capture = || commit.capture.to_owned();
         if commit.cause.is_some() && commit.state.is_none() {
             return Err(StoreError::CauseWithoutState { capture: capture() });
@@ -114,6 +126,14 @@ impl Store {
                     return Ok(Err(refusal));
                 }
                 point("store.commit.after_file");
+            }
+            if let Some(sink) = sink {
+                transaction
+                    .prepare_cached(
+                        "UPDATE sinks SET revision = ?3 WHERE capture = ?1 AND sink = ?2",
+                    )?
+                    .execute(params![commit.capture, sink, signed(made.revision)?])?;
+                point("store.commit.after_sink");
             }
             Ok(Ok(made.revision))
         })?;

@@ -1,7 +1,7 @@
 //! The state store: what every capture has committed, in one SQLite database.
 //!
 //! ```text
-//! <dir>/state.db   captures (view), progress, states, applied_specs, files, changes, history (view), journal (view)
+//! <dir>/state.db   captures (view), progress, states, applied_specs, files, sinks, changes, history (view), journal (view)
 //! <dir>/leases/    a lock for each capture, held by the one process that writes it; has its process id
 //! <dir>/lock       held while somebody opens the database
 //! ```
@@ -18,6 +18,7 @@ mod lease;
 mod open;
 mod probation;
 mod read;
+mod sinks;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ pub use error::StoreError;
 pub use history::ChangeRow;
 pub use probation::ProbationRow;
 pub use read::{CaptureRow, FileRow, JournalRow, StoreReader};
+pub use sinks::SinkRow;
 
 use lease::Lease;
 

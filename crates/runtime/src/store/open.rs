@@ -10,11 +10,13 @@ use super::StoreError;
 /// `Stau` in ASCII: tells `file(1)` and us that the database is ours.
 pub(super) const APPLICATION_ID: i64 = 0x5374_6175;
 /// The version of the tables; goes up when they change.
-pub(super) const USER_VERSION: i64 = 3;
+pub(super) const USER_VERSION: i64 = 4;
 /// The version with which histories came.
 pub(super) const HISTORY_SINCE: i64 = 2;
 /// The version with which came what runs know beside the states.
 pub(super) const RUNS_SINCE: i64 = 3;
+/// The version with which came the databases that documents go into.
+pub(super) const SINKS_SINCE: i64 = 4;
 /// Up to here a database is checked page by page at each opening (about 1 s per GB).
 const QUICK_CHECK_LIMIT_BYTES: u64 = 64 << 20;
 /// A state of 100 MiB passes through the log; afterwards the log is cut back to this.
@@ -26,6 +28,7 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 const TABLES: &str = include_str!("tables.sql");
 const HISTORY: &str = include_str!("history.sql");
 const RUNS: &str = include_str!("runs.sql");
+const SINKS: &str = include_str!("sinks.sql");
 
 /// Opens for writing; makes the tables when the database is new.
 pub(super) fn writable(path: &Path) -> Result<Connection, StoreError> {
@@ -49,7 +52,10 @@ pub(super) fn writable(path: &Path) -> Result<Connection, StoreError> {
         add_history(&mut connection).map_err(failed("adding the history"))?;
     }
     if version < RUNS_SINCE {
-        add_runs(&mut connection).map_err(failed("adding tables"))?;
+        add_tables(&mut connection, RUNS, RUNS_SINCE).map_err(failed("adding tables"))?;
+    }
+    if version < SINKS_SINCE {
+        add_tables(&mut connection, SINKS, SINKS_SINCE).map_err(failed("adding tables"))?;
     }
     let mode: String = connection
         .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
@@ -144,6 +150,7 @@ fn create_tables(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.execute_batch(TABLES)?;
     transaction.execute_batch(HISTORY)?;
     transaction.execute_batch(RUNS)?;
+    transaction.execute_batch(SINKS)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", USER_VERSION)?;
     crate::crash::point("store.create.before_commit");
@@ -169,11 +176,11 @@ fn add_history(connection: &mut Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Makes a store of version 3 of one of version 2.
-fn add_runs(connection: &mut Connection) -> rusqlite::Result<()> {
+/// Makes a store of this version of one of the version before, which has not these tables.
+fn add_tables(connection: &mut Connection, tables: &str, version: i64) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
-    transaction.execute_batch(RUNS)?;
-    transaction.pragma_update(None, "user_version", RUNS_SINCE)?;
+    transaction.execute_batch(tables)?;
+    transaction.pragma_update(None, "user_version", version)?;
     crate::crash::point("store.upgrade.before_commit");
     transaction.commit()?;
     crate::crash::point("store.upgrade.after_commit");

@@ -113,7 +113,7 @@ fn the_connection_follows_the_rules_of_the_house() {
         ("synchronous", "Integer(2)"),
         ("trusted_schema", "Integer(0)"),
         ("foreign_keys", "Integer(1)"),
-        ("user_version", "Integer(3)"),
+        ("user_version", "Integer(4)"),
         ("application_id", "Integer(1400136053)"),
         ("busy_timeout", "Integer(10000)"),
     ] {
@@ -210,14 +210,14 @@ fn a_database_of_another_application_is_refused_untouched() {
 fn a_store_of_a_newer_program_is_refused() {
     let (_folder, dir) = fresh();
     drop(Store::open(&dir, CAPTURE).unwrap());
-    raw(&dir).pragma_update(None, "user_version", 4).unwrap();
+    raw(&dir).pragma_update(None, "user_version", 5).unwrap();
     let error = Store::open(&dir, CAPTURE).unwrap_err();
     assert!(
         matches!(
             error,
             StoreError::Newer {
-                found: 4,
-                known: 3,
+                found: 5,
+                known: 4,
                 ..
             }
         ),
