@@ -239,7 +239,7 @@ pub(crate) struct CheckArgs {
     pub(crate) capture: CaptureArg,
 }
 
-/// Run a capture: its documents go to files, and its state is committed with them
+/// Run a capture: its documents and its state are committed together
 ///
 /// The connector is started again each `interval` of the capture until you stop it. The first Ctrl-C (or SIGTERM) ends at the
 /// next checkpoint, the second now; what was not committed is captured again by the next run, and nothing is lost.
@@ -249,7 +249,9 @@ Examples:
   staunch run                        until Ctrl-C
   staunch run shop --until-idle 30s  until nothing came for half a minute
   staunch run --once --json | jq -c 'select(.type == \"committed\")'
-                                     one start of the connector, events for a machine")]
+                                     one start of the connector, events for a machine
+  staunch run --sink warehouse       into the database that staunch.yaml calls so
+  staunch run --sink stdout | jq     [\"acme/orders\", {…}], a line for each document")]
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) capture: CaptureArg,
@@ -259,6 +261,9 @@ pub(crate) struct RunArgs {
     /// End when nothing was captured for this long: 30s, 5m, 1h30m
     #[arg(long, value_name = "DURATION", value_parser = quantity::parse_time)]
     pub(crate) until_idle: Option<Duration>,
+    /// Put documents into this sink of staunch.yaml instead of the capture's own; `stdout` prints them, one line each
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sink: Option<String>,
     /// Open it with a connector from before the last migration of its state, should that be what there is
     #[arg(long)]
     pub(crate) allow_older_connector: bool,

@@ -26,6 +26,15 @@ pub(crate) enum Line<'a> {
         file: &'a str,
         dropped_bytes: u64,
     },
+    /// The database went away that documents go into, and is tried again.
+    SinkDown {
+        ts: String,
+        sink: &'a str,
+        problem: String,
+        next_in_seconds: f64,
+    },
+    /// It is back.
+    SinkUp { ts: String, sink: &'a str },
     /// The connector made the endpoint ready.
     Applied { ts: String, description: &'a str },
     /// The connector opened the capture.
@@ -105,6 +114,17 @@ impl<'a> Line<'a> {
                 file: path,
                 dropped_bytes,
             },
+            Event::SinkDown {
+                sink,
+                problem,
+                next_in,
+            } => Line::SinkDown {
+                ts,
+                sink,
+                problem: problem.to_string(),
+                next_in_seconds: next_in.as_secs_f64(),
+            },
+            Event::SinkUp { sink } => Line::SinkUp { ts, sink },
             Event::Applied { description } => Line::Applied { ts, description },
             Event::Opened { bindings } => Line::Opened { ts, bindings },
             Event::Committed {
@@ -176,7 +196,7 @@ impl<'a> Line<'a> {
     pub(crate) fn level(&self) -> Level {
         match self {
             Line::Log { level, .. } => *level,
-            Line::Recovered { .. } | Line::Stopping { .. } => Level::Warn,
+            Line::Recovered { .. } | Line::Stopping { .. } | Line::SinkDown { .. } => Level::Warn,
             Line::Committed {
                 migration: false, ..
             } => Level::Debug,
@@ -209,6 +229,22 @@ impl<'a> Line<'a> {
                     None,
                 )
             }
+            Line::SinkDown {
+                ts,
+                problem,
+                next_in_seconds,
+                ..
+            } => {
+                let next_in = std::time::Duration::try_from_secs_f64(*next_in_seconds);
+                let next_in = quantity::time(next_in.unwrap_or_default());
+                (
+                    ts,
+                    None,
+                    format!("{problem}; it is tried again in {next_in}"),
+                    None,
+                )
+            }
+            Line::SinkUp { ts, sink } => (ts, None, format!("sink `{sink}` is back"), None),
             Line::Applied { ts, description } => {
                 (ts, None, format!("applied: {description}"), None)
             }

@@ -66,7 +66,8 @@ pub(crate) fn exit(code: &str, asked: Asked) -> Exit {
             | "crate.not_found"
             | "crate.not_a_connector"
             | "crate.occupied"
-            | "migration.name",
+            | "migration.name"
+            | "sink.unknown",
             _,
         ) => Exit::Usage,
         ("connector.failed" | "connector.answer" | "schema.invalid", Asked::Check) => {
@@ -85,7 +86,9 @@ pub(crate) fn exit(code: &str, asked: Asked) -> Exit {
             | "store.io"
             | "store.sqlite"
             | "store.history_broken"
-            | "state.unreadable",
+            | "state.unreadable"
+            | "sink.unreachable"
+            | "sink.table",
             _,
         ) => Exit::Unreachable,
         (
@@ -96,7 +99,10 @@ pub(crate) fn exit(code: &str, asked: Asked) -> Exit {
             | "rollback.no_reverse"
             | "rollback.not_possible"
             | "plan.stale"
-            | "upgrade.unfinished",
+            | "upgrade.unfinished"
+            | "sink.taken"
+            | "sink.diverged"
+            | "sink.emptied",
             _,
         ) => Exit::Refused,
         ("store.locked", _) => Exit::Locked,
@@ -141,6 +147,11 @@ mod tests {
             ("store.conflict", Failure, Failure, Failure),
             ("store.newer", Refused, Refused, Refused),
             ("state.unreadable", Unreachable, Unreachable, Unreachable),
+            ("sink.unknown", Usage, Usage, Usage),
+            ("sink.unreachable", Unreachable, Unreachable, Unreachable),
+            ("sink.down", Failure, Failure, Failure),
+            ("sink.document", Failure, Failure, Failure),
+            ("sink.taken", Refused, Refused, Refused),
             ("state.newer_than_connector", Refused, Refused, Refused),
             ("consent.missing", Refused, Refused, Refused),
             ("change.not_confirmed", Refused, Refused, Refused),

@@ -1,5 +1,6 @@
 //! `staunch run`: runs a capture, shows how it gets on, and sums up.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use staunch_runtime::catalog::Capture;
 use staunch_runtime::files::file_path;
+use staunch_runtime::sink::STDOUT;
 use staunch_runtime::{
     LogSink, Opening, Progress, Project, Run, RunOptions, SessionEnd, Stop, Summary, Urgency,
 };
@@ -24,6 +26,8 @@ use crate::watch::{Poll, Watcher};
 #[derive(Serialize)]
 struct RunReport {
     capture: String,
+    /// Where documents went, as staunch.yaml calls it.
+    sink: String,
     /// `exited`, `idle` or `stopped`.
     end: &'static str,
     /// Committed in this run.
@@ -41,6 +45,7 @@ struct RunReport {
 struct BoundReport {
     binding: String,
     collection: String,
+    /// Empty where documents go into no file.
     file: String,
     /// Captured in this run, whether or not they were committed.
     documents: u64,
@@ -66,7 +71,13 @@ pub(crate) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failure> {
             Ok(report.exit)
         }
         Ok(report) => {
-            let exit = output.answer(&report)?;
+            let exit = match report.sink.as_str() {
+                STDOUT => {
+                    output.note(&report.summary()); // Where documents are printed, nothing else is.
+                    report.exit
+                }
+                _ => output.answer(&report)?,
+            };
             let (why, verb) = match report.exit {
                 Exit::Interrupted => ("go on from here", "run"),
                 _ => ("see where it is", "state show"),
@@ -89,6 +100,13 @@ fn capture(context: &Context, args: &RunArgs) -> Result<RunReport, Failure> {
     let project = context.project(Asked::Other)?;
     let capture = context::capture(&project, args.capture.name(), Asked::Other)?;
     let failed = context::failed(capture, Asked::Other);
+    let sink = args.sink.as_deref();
+    let sink = sink.unwrap_or_else(|| project.sink_name(capture));
+    if context.output.json && sink == STDOUT {
+        let message =
+            "`--json` prints events where the sink `stdout` prints documents: have one of them";
+        return Err(Failure::new("usage", message).about(&capture.name));
+    }
     let began = Instant::now();
     let watcher = Arc::new(Watcher::new(&context.output));
     let stop = Stop::new();
@@ -101,6 +119,7 @@ fn capture(context: &Context, args: &RunArgs) -> Result<RunReport, Failure> {
     let log: LogSink = Arc::new(move |record| logs.log(&record));
     let opening = Opening {
         allows_older: args.allow_older_connector,
+        sink: args.sink.as_deref(),
         ..Opening::default()
     };
     let run = Run::prepare(&project, capture, opening, &*watcher, log).map_err(&failed)?;
@@ -121,6 +140,7 @@ fn capture(context: &Context, args: &RunArgs) -> Result<RunReport, Failure> {
         Ok(summary) => Ok(report(
             &project,
             capture,
+            sink,
             &progress,
             summary,
             began.elapsed(),
@@ -171,19 +191,24 @@ pub(crate) fn listen(
 fn report(
     project: &Project,
     capture: &Capture,
+    sink: &str,
     progress: &Progress,
     summary: Summary,
     took: Duration,
 ) -> RunReport {
+    let folder = project.folder(sink);
     let bindings = progress.bindings.iter().map(|binding| BoundReport {
         binding: binding.name.clone(),
         collection: binding.collection.clone(),
-        file: file(project, &binding.collection),
+        file: folder
+            .as_deref()
+            .map_or_else(String::new, |folder| file(folder, &binding.collection)),
         documents: binding.documents(),
         bytes: binding.bytes(),
     });
     RunReport {
         capture: capture.name.clone(),
+        sink: sink.to_owned(),
         end: events::reason(summary.end),
         documents: summary.totals.documents,
         checkpoints: summary.totals.checkpoints,
@@ -200,8 +225,8 @@ fn report(
 }
 
 /// Where a collection's documents are.
-fn file(project: &Project, collection: &str) -> String {
-    let path = file_path(collection).map(|path| project.out_dir.join(path).display().to_string());
+fn file(folder: &Path, collection: &str) -> String {
+    let path = file_path(collection).map(|path| folder.join(path).display().to_string());
     let path = path.unwrap_or_default(); // It was opened by this name, so there is none that is bad.
     path.strip_prefix("./")
         .map_or_else(|| path.clone(), str::to_owned)
@@ -249,13 +274,16 @@ impl Report for RunReport {
                 count(*documents),
                 quantity::bytes(*bytes),
                 collection.clone(),
-                file.clone(),
+                if file.is_empty() {
+                    self.sink.clone()
+                } else {
+                    file.clone()
+                },
             ]
         });
-        let mut text = columns(
-            &["BINDING", "DOCUMENTS", "SIZE", "COLLECTION", "FILE"],
-            rows,
-        );
+        let is_file = self.bindings.iter().any(|binding| !binding.file.is_empty());
+        let to = if is_file { "FILE" } else { "SINK" };
+        let mut text = columns(&["BINDING", "DOCUMENTS", "SIZE", "COLLECTION", to], rows);
         if self.uncommitted() > 0 {
             let documents = counted(self.uncommitted(), "document");
             text.push_str(&format!("  {documents} came after the last checkpoint: not committed, captured again by the next run\n"));

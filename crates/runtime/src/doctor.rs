@@ -168,7 +168,10 @@ fn committed(
     };
     let files = match store.files(&capture.name) {
         Err(error) => vec![bad("files", &error)],
-        Ok(rows) => files(capture, &project.out_dir, &rows),
+        Ok(rows) => match project.folder(project.sink_name(capture)) {
+            Some(folder) => files(capture, &folder, &rows),
+            None => Vec::new(), // Its documents go elsewhere by now.
+        },
     };
     let mut examined = vec![state, history];
     examined.extend(files);

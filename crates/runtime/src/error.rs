@@ -241,6 +241,9 @@ pub enum RunError {
     /// The output files cannot be used.
     #[error(transparent)]
     Files(#[from] FilesError),
+    /// The place for documents cannot be used.
+    #[error(transparent)]
+    Sink(#[from] crate::sink::SinkError),
     /// A collection's schema cannot be used.
     #[error("collection `{collection}`")]
     Schema {
@@ -340,6 +343,7 @@ impl RunError {
             Self::Connector(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Files(error) => error.code(),
+            Self::Sink(error) => error.code(),
             Self::Schema { source, .. } => source.code(),
             Self::Rejected { .. } => "document.rejected",
             Self::State { .. } => "state.unreadable",

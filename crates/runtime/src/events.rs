@@ -1,6 +1,7 @@
 //! What a run tells those who watch it.
 
 use crate::session::{SessionEnd, Totals};
+use crate::sink::SinkError;
 
 /// Something that happened in a run.
 #[derive(Debug)]
@@ -54,6 +55,20 @@ pub enum Event<'a> {
         revision: u64,
         /// How many documents the next session will capture again.
         documents: u64,
+    },
+    /// The database went away that documents go into. What is under way is committed once it is back.
+    SinkDown {
+        /// What it is called in `staunch.yaml`.
+        sink: &'a str,
+        /// What is the matter.
+        problem: &'a SinkError,
+        /// How long until it is tried again.
+        next_in: std::time::Duration,
+    },
+    /// It is back.
+    SinkUp {
+        /// What it is called in `staunch.yaml`.
+        sink: &'a str,
     },
     /// A session is over.
     Ended {

@@ -21,6 +21,7 @@ pub mod rollback;
 mod run;
 pub mod schema;
 mod session;
+pub mod sink;
 pub mod store;
 pub mod upgrade;
 

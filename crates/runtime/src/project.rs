@@ -7,7 +7,8 @@ use staunch_protocol::Codec;
 use crate::catalog::{Capture, Catalog, Endpoint, Settings};
 use crate::error::{ConnectorError, RunError};
 use crate::process::ConnectorCommand;
-use crate::store::{Store, StoreError};
+use crate::sink::{self, Sink, SinkError, SinkSettings};
+use crate::store::{CaptureRow, Store};
 use crate::upgrade::Probation;
 
 /// The folder of a project's state, beside its catalog.
@@ -23,8 +24,8 @@ pub struct Project {
     pub catalog: Catalog,
     /// The folder of state and leases.
     pub state_dir: PathBuf,
-    /// The folder of documents.
-    pub out_dir: PathBuf,
+    /// The folder of documents, where no sink is named.
+    out_dir: PathBuf,
     settings: Settings,
 }
 
@@ -52,10 +53,10 @@ impl Project {
                 .into());
             }
         };
-        let out_dir = settings
-            .out_dir
-            .clone()
-            .unwrap_or_else(|| dir.join(OUT_DIR));
+        let out_dir = match settings.sinks.get(sink::DEFAULT) {
+            Some(SinkSettings::JsonLines { dir }) => dir.clone(),
+            _ => dir.join(OUT_DIR),
+        };
         Ok(Self {
             catalog,
             state_dir,
@@ -129,10 +130,73 @@ impl Project {
     ///
     /// # Errors
     /// As [`Store::open`].
-    pub(crate) fn store(&self, capture: &Capture) -> Result<Store, StoreError> {
+    pub(crate) fn store(&self, capture: &Capture) -> Result<Store, RunError> {
         let mut store = Store::open(&self.state_dir, &capture.name)?;
         store.retain(self.settings.retention);
+        sink::settle(&capture.name, &mut store, |name| {
+            self.settings.sinks.get(name)
+        })?;
         Ok(store)
+    }
+
+    /// The place for the documents of a capture, open: its own, or the one that is named instead.
+    pub(crate) fn sink(
+        &self,
+        capture: &Capture,
+        instead: Option<&str>,
+        stored: Option<&CaptureRow>,
+        store: &mut Store,
+    ) -> Result<Sink, RunError> {
+        let name = instead.unwrap_or_else(|| self.sink_name(capture));
+        let settings = self.sink_settings(name)?;
+        let about = sink::Opened {
+            capture: &capture.name,
+            name,
+            settings: &settings,
+            state_dir: &self.state_dir,
+        };
+        Sink::open(&about, stored, store)
+    }
+
+    /// What the sink of a capture is called in `staunch.yaml`.
+    #[must_use]
+    pub fn sink_name(&self, capture: &Capture) -> &str {
+        let named = self.settings.capture_sinks.get(&capture.name);
+        named.map_or(sink::DEFAULT, String::as_str)
+    }
+
+    /// The folder with the output files of a sink, if it has files.
+    #[must_use]
+    pub fn folder(&self, sink: &str) -> Option<PathBuf> {
+        match self.sink_settings(sink) {
+            Ok(SinkSettings::JsonLines { dir }) => Some(dir),
+            _ => None,
+        }
+    }
+
+    /// What `staunch.yaml` says of a sink.
+    ///
+    /// # Errors
+    /// When it does not name it.
+    fn sink_settings(&self, name: &str) -> Result<SinkSettings, RunError> {
+        if let Some(settings) = self.settings.sinks.get(name) {
+            return Ok(settings.clone());
+        }
+        match name {
+            sink::DEFAULT => Ok(SinkSettings::JsonLines {
+                dir: self.out_dir.clone(),
+            }),
+            sink::STDOUT => Ok(SinkSettings::Stdout),
+            _ => {
+                let names = self.settings.sinks.keys().map(String::as_str);
+                let names: Vec<_> = names.chain([sink::DEFAULT, sink::STDOUT]).collect();
+                Err(SinkError::Unknown {
+                    name: name.to_owned(),
+                    known: names.join(", "),
+                }
+                .into())
+            }
+        }
     }
 
     /// How another connector is started in place of the capture's own: in the folder in which the command was typed.

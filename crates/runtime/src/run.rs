@@ -9,13 +9,12 @@ use staunch_protocol::flow::CaptureSpec;
 use staunch_protocol::log::{Level, Record};
 use staunch_state::{Node, StateUpdate};
 
-use crate::catalog::Capture;
 use crate::catalog::spec::{capture_spec, inactive_bindings, stored_spec, validate_request};
+use crate::catalog::{Capture, Collection};
 use crate::control::Control;
 use crate::conversation;
 use crate::error::{ConnectorError, RunError};
 use crate::events::{Event, Observer};
-use crate::files::{OutputFiles, file_path};
 use crate::process::{ConnectorCommand, LogSink, short_version};
 use crate::project::Project;
 use crate::rollback::newer_than;
@@ -23,7 +22,8 @@ use crate::schema::Validator;
 use crate::session::{
     self, Progress, RunState, SessionEnd, Stop, Target, Totals, Urgency, Watched,
 };
-use crate::store::{CaptureRow, Commit, Store, StoreError};
+use crate::sink::Sink;
+use crate::store::{CaptureRow, Commit, Store};
 use crate::upgrade::{Inbox, take_back};
 
 /// How often a connector may ask to be applied again.
@@ -45,6 +45,8 @@ pub struct Opening<'a> {
     pub to: Option<&'a [String]>,
     /// Whether it may be one from before the last migration of the state.
     pub allows_older: bool,
+    /// Where documents go in place of the capture's own sink, by its name in `staunch.yaml`, or [`STDOUT`](crate::sink::STDOUT).
+    pub sink: Option<&'a str>,
 }
 
 /// What a run came to.
@@ -67,7 +69,7 @@ pub struct Run<'a> {
     pub(crate) spec: CaptureSpec,
     pub(crate) targets: Vec<Target>,
     pub(crate) store: Store,
-    pub(crate) files: OutputFiles,
+    pub(crate) sink: Sink,
     pub(crate) state: Node,
     pub(crate) revision: u64,
     pub(crate) progress: Arc<Progress>,
@@ -112,8 +114,8 @@ impl<'a> Run<'a> {
         if let Some(stored) = stored.as_ref().filter(|_| !opening.allows_older) {
             check_not_older(&store, stored, &version)?;
         }
-        let mut files = OutputFiles::open(&project.out_dir, &store.files(&capture.name)?)?;
-        for recovered in files.recovered() {
+        let mut sink = project.sink(capture, opening.sink, stored.as_ref(), &mut store)?;
+        for recovered in sink.recovered() {
             observer.event(Event::Recovered {
                 path: &recovered.path,
                 dropped_bytes: recovered.dropped_bytes,
@@ -134,7 +136,7 @@ impl<'a> Run<'a> {
         let mut spec = capture_spec(capture, &project.catalog, &paths)?;
         spec.inactive_bindings =
             inactive_bindings(capture, &project.catalog, &about.resource_path_pointers);
-        let targets = targets(project, capture, &spec, &mut store, &mut files)?;
+        let targets = targets(project, capture, &spec, &mut store, &mut sink)?;
         let names = targets.iter().zip(&spec.bindings).map(|(target, binding)| {
             (
                 target.name.clone(),
@@ -151,7 +153,7 @@ impl<'a> Run<'a> {
             spec,
             targets,
             store,
-            files,
+            sink,
             state,
             revision,
             progress,
@@ -198,15 +200,19 @@ impl<'a> Run<'a> {
                     });
                 });
             }
-            let outcome = self.sessions(options, stop);
+            let mut this = self;
+            let outcome = this.sessions(options, stop);
+            let settled = this.settle();
             if let Ok(control) = &control {
                 control.end();
             }
-            outcome
+            let summary = outcome?;
+            settled?;
+            Ok(summary)
         })
     }
 
-    fn sessions(mut self, options: RunOptions, stop: &Stop) -> Result<Summary, RunError> {
+    fn sessions(&mut self, options: RunOptions, stop: &Stop) -> Result<Summary, RunError> {
         let mut totals = Totals::default();
         loop {
             self.inbox.runs(&self.version);
@@ -281,7 +287,7 @@ impl<'a> Run<'a> {
             spec: &self.spec,
             targets: &self.targets,
             store: &mut self.store,
-            files: &mut self.files,
+            sink: &mut self.sink,
             state: std::mem::replace(&mut self.state, Node::Null),
             revision: self.revision,
             progress: Arc::clone(&self.progress),
@@ -304,13 +310,16 @@ impl<'a> Run<'a> {
 
     /// Cuts what was captured after the last commit.
     pub(crate) fn roll_back(&mut self) -> Result<(), RunError> {
-        let committed: Vec<_> = self
-            .store
-            .files(&self.capture.name)?
-            .iter()
-            .map(crate::files::committed_length)
-            .collect();
-        Ok(self.files.rollback_to(&committed)?)
+        self.sink.intake.roll_back(&self.store, &self.capture.name)
+    }
+
+    /// Remembers that nothing is committed anywhere that is not in the store, if that is so.
+    pub(crate) fn settle(&mut self) -> Result<(), RunError> {
+        let destination = &self.sink.destination;
+        if let Some(sink) = destination.sink().filter(|_| destination.is_certain()) {
+            self.store.settle_sink(&self.capture.name, sink, true)?;
+        }
+        Ok(())
     }
 
     /// Has the connector make the endpoint ready, if the capture is not as it was applied last.
@@ -425,60 +434,43 @@ pub(crate) fn parse_state(capture: &Capture, text: &str) -> Result<Node, RunErro
     })
 }
 
-/// Where each binding's documents go: its file is opened and claimed, its schema compiled.
+/// Where each binding's documents go: the place of its collection is made ready, its schema compiled.
 pub(crate) fn targets(
     project: &Project,
     capture: &Capture,
     spec: &CaptureSpec,
     store: &mut Store,
-    files: &mut OutputFiles,
+    sink: &mut Sink,
 ) -> Result<Vec<Target>, RunError> {
-    let mut validators: HashMap<&str, Arc<Validator>> = HashMap::new();
-    let mut targets = Vec::with_capacity(spec.bindings.len());
-    for (binding, of_spec) in capture.bindings.iter().zip(&spec.bindings) {
-        let name = binding.target.as_str();
-        let validator = match validators.get(name) {
-            Some(validator) => Arc::clone(validator),
-            None => {
-                let collection = project
-                    .catalog
-                    .collections
-                    .get(name)
-                    .expect("the catalog resolved the target");
-                let compiled = Validator::compile(&collection.write_schema);
-                let compiled = compiled.map_err(|source| RunError::Schema {
-                    collection: name.to_owned(),
-                    source,
-                })?;
-                let validator = Arc::new(compiled);
-                validators.insert(name, Arc::clone(&validator));
-                validator
-            }
-        };
-        let file_path = file_path(name)?;
-        match store.reader().file_owner(&file_path)? {
-            // Asked first: opening would take the other capture's documents for somebody's that are in the way.
-            Some(owner) if owner != capture.name => {
-                return Err(StoreError::FileClaimed {
-                    path: file_path,
-                    owner,
-                    capture: capture.name.clone(),
-                }
-                .into());
-            }
-            _ => {}
-        }
-        let file = files.open_collection(name)?;
-        store.claim_file(files.path(file), &capture.name, name)?;
-        let path = of_spec.resource_path.join("/");
-        targets.push(Target {
-            name: path,
-            collection: name.to_owned(),
-            file,
-            validator,
+    let mut numbers: HashMap<&str, usize> = HashMap::new();
+    let mut collections: Vec<&Collection> = Vec::new();
+    for binding in &capture.bindings {
+        numbers.entry(&binding.target).or_insert_with(|| {
+            let collection = project.catalog.collections.get(&binding.target);
+            collections.push(collection.expect("the catalog resolved the target"));
+            collections.len() - 1
         });
     }
-    Ok(targets)
+    let compiled = collections.iter().map(|collection| {
+        let compiled = Validator::compile(&collection.write_schema);
+        compiled.map(Arc::new).map_err(|source| RunError::Schema {
+            collection: collection.name.clone(),
+            source,
+        })
+    });
+    let validators: Vec<Arc<Validator>> = compiled.collect::<Result<_, _>>()?;
+    let places = sink.places(&collections, &capture.name, store)?;
+    let bindings = capture.bindings.iter().zip(&spec.bindings);
+    let targets = bindings.map(|(binding, of_spec)| {
+        let number = numbers[binding.target.as_str()];
+        Target {
+            name: of_spec.resource_path.join("/"),
+            collection: binding.target.clone(),
+            place: places[number],
+            validator: Arc::clone(&validators[number]),
+        }
+    });
+    Ok(targets.collect())
 }
 
 /// Waits for the next session. Says why there is none, if so.

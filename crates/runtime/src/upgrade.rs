@@ -191,8 +191,10 @@ impl Run<'_> {
         let watched = self.watched.take().expect("it is watched");
         if watched.has_passed() {
             let rolled_back = self.roll_back();
+            let settled = self.settle();
             outcome?; // As in any run: what it captured until it had passed is committed.
             rolled_back?;
+            settled?;
             return Ok(Upgraded {
                 totals,
                 revision: self.revision,
@@ -204,7 +206,9 @@ impl Run<'_> {
             Ok(SessionEnd::Stopped) | Err(_) => UpgradeError::Stopped.into(),
             Ok(_) => UpgradeError::NotKept.into(),
         };
-        Err(self.take_back(why))
+        let error = self.take_back(why);
+        let _ = self.settle(); // Where that fails, the next opening looks.
+        Err(error)
     }
 
     /// Remembers the probation, and makes of the state what a person consented to and the connector's own config does not.
@@ -558,7 +562,7 @@ impl Run<'_> {
             capture,
             &order.spec,
             &mut self.store,
-            &mut self.files,
+            &mut self.sink,
         )?;
         let stored = self.store.load(&capture.name)?.unwrap_or_default();
         self.before = Some(Connected {

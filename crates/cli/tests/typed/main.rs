@@ -12,5 +12,6 @@ mod planning;
 mod project;
 mod rolling_back;
 mod running;
+mod sinks;
 mod upgrading;
 mod wrong;

@@ -11,7 +11,7 @@ fn a_flag_that_is_not_there_is_a_usage_error() {
     let shop = Shop::that(CAPTURES);
     for line in [
         "serve",
-        "run --sink stdout",
+        "run --snik stdout",
         "run --until-idle 5",
         "run --until-idle 0s",
         "migrate apply plan.json",
@@ -77,7 +77,7 @@ fn everything_that_is_wrong_is_told_at_once() {
     );
     shop.write(
         "staunch.yaml",
-        "version: 1\nsinks: { default: { type: parquet, dir: out } }\n",
+        "version: 1\nsinks: { default: { type: duckdb, dir: out } }\n",
     );
     assert_shown!(shop.staunch("check"));
     let envelope = shop.staunch("check --json").json();

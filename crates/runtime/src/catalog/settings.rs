@@ -11,8 +11,9 @@ use super::{
     error::{CatalogError, Hint, Problems},
     names,
     node::Kind,
-    source::{Files, Spot},
+    source::{Files, Members, Spot},
 };
+use crate::sink::{DEFAULT, PostgresSettings, STDOUT, SinkSettings, TableSettings, Updates};
 use crate::store::Retention;
 use crate::upgrade::Probation;
 
@@ -21,8 +22,10 @@ use crate::upgrade::Probation;
 pub struct Settings {
     /// File of the SQLite state store.
     pub store_path: Option<PathBuf>,
-    /// Directory of the default sink.
-    pub out_dir: Option<PathBuf>,
+    /// Places for documents, by name.
+    pub sinks: BTreeMap<String, SinkSettings>,
+    /// Per capture (full name), the name of the sink that its documents go to.
+    pub capture_sinks: BTreeMap<String, String>,
     /// Per capture (full name), the command that runs instead of the one in the catalog. A program with a slash
     /// is an absolute path.
     pub connectors: BTreeMap<String, Vec<String>>,
@@ -30,6 +33,8 @@ pub struct Settings {
     pub retention: Retention,
     /// Per capture (full name), how long a connector is watched that takes it over.
     pub probations: BTreeMap<String, Probation>,
+    /// Whether a sink could not be read: then it may be the one that is named somewhere.
+    has_broken_sinks: bool,
 }
 
 impl Settings {
@@ -57,6 +62,8 @@ impl Settings {
         match self
             .connectors
             .keys()
+            .chain(self.capture_sinks.keys())
+            .chain(self.probations.keys())
             .find(|name| !catalog.captures.contains_key(*name))
         {
             None => Ok(()),
@@ -146,33 +153,19 @@ impl Settings {
     }
 
     fn sinks(&mut self, spot: &Spot<'_>, problems: &mut Problems) {
-        for (name, sink) in spot.entries(problems).unwrap_or_default() {
-            if name == "default" {
-                self.default_sink(&sink, problems);
+        for (name, spot) in spot.entries(problems).unwrap_or_default() {
+            if name == STDOUT {
+                unsupported(
+                    &spot,
+                    "a sink of one's own that is called `stdout`",
+                    problems,
+                );
+            } else if let Some(sink) = read_sink(&spot, problems) {
+                self.sinks.insert(name.to_owned(), sink);
             } else {
-                unsupported(&sink, name, problems);
+                self.has_broken_sinks = true;
             }
         }
-    }
-
-    fn default_sink(&mut self, spot: &Spot<'_>, problems: &mut Problems) {
-        let Some(mut members) = spot.members(problems) else {
-            return;
-        };
-        let kind = members.require("type", Hint::new("add `type: jsonl`"), problems);
-        let Some(kind) = kind else { return };
-        let Some(name) = kind.string(problems) else {
-            return;
-        };
-        if name != "jsonl" {
-            // The other members belong to a sink that is not there; nothing useful can be said of them.
-            unsupported(&kind, &format!("type: {name}"), problems);
-            return;
-        }
-        let dir = members.require("dir", Hint::new("add `dir: ./out`"), problems);
-        members.refuse(&["rotate", "compress", "partition"], problems);
-        members.finish(problems);
-        self.out_dir = dir.and_then(|spot| read_path(&spot, problems));
     }
 
     fn capture(&mut self, name: &str, spot: &Spot<'_>, problems: &mut Problems) {
@@ -189,8 +182,26 @@ impl Settings {
         };
         let connector = members.take("connector");
         let upgrade = members.take_filled("upgrade");
-        members.refuse(&["alerts", "sink", "env"], problems);
+        let sink = members.take("sink");
+        members.refuse(&["alerts", "env"], problems);
         members.finish(problems);
+        if let Some(spot) = sink
+            && let Some(sink) = spot.string(problems)
+        {
+            let is_known = [DEFAULT, STDOUT].contains(&sink) || self.sinks.contains_key(sink);
+            if is_known {
+                self.capture_sinks.insert(name.to_owned(), sink.to_owned());
+            } else if !self.has_broken_sinks {
+                let known = self.sinks.keys().map(String::as_str);
+                problems.push(
+                    spot.unexpected(
+                        "the name of a sink",
+                        Hint::meant(sink, known.chain([DEFAULT, STDOUT]))
+                            .or("name it under `sinks`, with its `type`"),
+                    ),
+                );
+            }
+        }
         if let Some(probation) = upgrade.and_then(|spot| read_upgrade(&spot, problems)) {
             self.probations.insert(name.to_owned(), probation);
         }
@@ -203,6 +214,130 @@ impl Settings {
             self.connectors.insert(name.to_owned(), command);
         }
     }
+}
+
+/// `{ type: postgres, dsn: …, updates: standard }`
+fn read_sink(spot: &Spot<'_>, problems: &mut Problems) -> Option<SinkSettings> {
+    let mut members = spot.members(problems)?;
+    let hint = Hint::new("add `type: jsonl`, `type: sqlite` or `type: postgres`");
+    let kind = members.require("type", hint, problems)?;
+    match kind.string(problems)? {
+        "jsonl" => {
+            let dir = members.require("dir", Hint::new("add `dir: ./out`"), problems);
+            members.refuse(&["rotate", "compress", "partition"], problems);
+            members.finish(problems);
+            let dir = read_path(&dir?, problems)?;
+            Some(SinkSettings::JsonLines { dir })
+        }
+        "sqlite" => {
+            let path = members.require("path", Hint::new("add `path: ./lake.db`"), problems);
+            let tables = read_tables(&mut members, problems);
+            members.finish(problems);
+            let path = read_path(&path?, problems)?;
+            Some(SinkSettings::Sqlite {
+                path,
+                tables: tables?,
+            })
+        }
+        "postgres" => {
+            let hint = Hint::new("add `dsn: postgres://user:${env:PASSWORD}@host/database`");
+            let dsn = members.require("dsn", hint, problems);
+            let schema = members.take("schema");
+            let document = members.take("document");
+            let roots = members.take("root_certificates");
+            let tables = read_tables(&mut members, problems);
+            members.finish(problems);
+            let schema = match schema {
+                Some(spot) => spot.string(problems)?.to_owned(),
+                None => "public".to_owned(),
+            };
+            let document = match document {
+                Some(spot) => word(&spot, &["jsonb", "json"], "`jsonb` or `json`", problems)?,
+                None => "jsonb",
+            };
+            let root_certificates = match roots {
+                Some(spot) => Some(read_path(&spot, problems)?),
+                None => None,
+            };
+            Some(SinkSettings::Postgres(Box::new(PostgresSettings {
+                dsn: dsn?.string(problems)?.to_owned(),
+                schema,
+                document,
+                root_certificates,
+                tables: tables?,
+            })))
+        }
+        name => {
+            // The other members belong to a sink that is not there; nothing useful can be said of them.
+            unsupported(&kind, &format!("type: {name}"), problems);
+            None
+        }
+    }
+}
+
+/// How collections become tables: what all databases have in common.
+fn read_tables(members: &mut Members<'_>, problems: &mut Problems) -> Option<TableSettings> {
+    let mut settings = TableSettings::default();
+    let updates = members.take("updates");
+    let hard_deletes = members.take("hard_deletes");
+    let tables = members.take_filled("tables");
+    let fields = members.take_filled("fields");
+    if let Some(spot) = updates {
+        settings.updates = match word(
+            &spot,
+            &["standard", "append"],
+            "`standard` or `append`",
+            problems,
+        )? {
+            "append" => Updates::Append,
+            _ => Updates::Standard,
+        };
+    }
+    if let Some(spot) = hard_deletes {
+        settings.hard_deletes = spot.boolean(problems)?;
+    }
+    for (collection, spot) in tables
+        .and_then(|spot| spot.entries(problems))
+        .unwrap_or_default()
+    {
+        let table = spot.string(problems)?;
+        settings
+            .tables
+            .insert(collection.to_owned(), table.to_owned());
+    }
+    for (collection, spot) in fields
+        .and_then(|spot| spot.entries(problems))
+        .unwrap_or_default()
+    {
+        let of_collection = settings.fields.entry(collection.to_owned()).or_default();
+        for (column, spot) in spot.entries(problems).unwrap_or_default() {
+            let pointer = spot.string(problems)?;
+            if let Some(reason) = names::broken_pointer(pointer) {
+                problems.push(CatalogError::BadKey {
+                    at: spot.at(),
+                    reason: format!("`{pointer}`: {reason}"),
+                });
+                return None;
+            }
+            of_collection.insert(column.to_owned(), pointer.to_owned());
+        }
+    }
+    Some(settings)
+}
+
+/// One of several words.
+fn word(
+    spot: &Spot<'_>,
+    words: &[&'static str],
+    expected: &'static str,
+    problems: &mut Problems,
+) -> Option<&'static str> {
+    let found = spot.string(problems)?;
+    let known = words.iter().find(|word| **word == found).copied();
+    if known.is_none() {
+        problems.push(spot.unexpected(expected, Hint::meant(found, words.iter().copied())));
+    }
+    known
 }
 
 /// `upgrade: { probation: { checkpoints: 3, within: 10m }, on_failure: rollback }`

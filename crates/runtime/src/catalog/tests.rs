@@ -7,6 +7,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
+use crate::sink::SinkSettings;
 
 /// A folder with these files.
 pub(in crate::catalog) fn folder(files: &[(&str, &str)]) -> TempDir {
@@ -635,7 +636,11 @@ fn settings_are_read_relative_to_their_file() {
         settings.store_path,
         Some(dir.path().join(".staunch/state.db"))
     );
-    assert_eq!(settings.out_dir, Some(dir.path().join("out")));
+    let out = dir.path().join("out");
+    assert_eq!(
+        settings.sinks["default"],
+        SinkSettings::JsonLines { dir: out }
+    );
     let retention = settings.retention;
     assert_eq!((retention.changes, retention.snapshots), (20, 5));
     assert_eq!(
@@ -664,6 +669,31 @@ fn settings_are_read_relative_to_their_file() {
 }
 
 #[test]
+fn sinks_are_read_with_what_their_tables_are_to_be() {
+    let dir = folder(&[(
+        "staunch.yaml",
+        "version: 1\nsinks:\n  lake: { type: sqlite, path: lake.db, updates: append }\n  pg:\n    type: postgres\n    dsn: host=x\n    schema: raw\n    hard_deletes: false\n    tables: { acme/orders: orders }\n    fields: { acme/orders: { at: /updated_at } }\ncaptures:\n  acme/shop: { sink: pg }\n",
+    )]);
+    let settings = Settings::load(&dir.path().join("staunch.yaml")).unwrap();
+    assert_eq!(settings.capture_sinks["acme/shop"], "pg");
+    let SinkSettings::Sqlite { path, tables } = &settings.sinks["lake"] else {
+        panic!("{settings:?}");
+    };
+    assert_eq!(*path, dir.path().join("lake.db"));
+    assert_eq!(tables.updates, crate::sink::Updates::Append);
+    let SinkSettings::Postgres(postgres) = &settings.sinks["pg"] else {
+        panic!("{settings:?}");
+    };
+    assert_eq!(
+        (postgres.schema.as_str(), postgres.document),
+        ("raw", "jsonb")
+    );
+    assert!(!postgres.tables.hard_deletes);
+    assert_eq!(postgres.tables.tables["acme/orders"], "orders");
+    assert_eq!(postgres.tables.fields["acme/orders"]["at"], "/updated_at");
+}
+
+#[test]
 fn settings_that_do_not_exist_yet_are_refused() {
     let mut seen = String::new();
     for text in [
@@ -677,6 +707,9 @@ fn settings_that_do_not_exist_yet_are_refused() {
         "version: 1\nsinks:\n  default: { type: duckdb, path: x }\n  acme/orders: { type: jsonl, dir: x }\n",
         "version: 1\nsinks:\n  default: { type: jsonl, dir: x, rotate: 1MiB }\n",
         "version: 1\nsinks:\n  default: { type: jsonl }\n",
+        "version: 1\nsinks:\n  lake: { type: sqlite, path: x, updates: often, fields: { a/b: { at: at } } }\n  stdout: { type: jsonl, dir: x }\n",
+        "version: 1\nsinks:\n  pg: { type: postgres, dns: 'host=x', document: text }\n",
+        "version: 1\nsinks:\n  lake: { type: sqlite, path: x }\ncaptures:\n  acme/shop: { sink: lakes }\n",
         "version: 1\ncaptures:\n  acme/shop: { connector: ./x, upgrade: { probation: { checkpoint: 3, within: 5 }, on_failure: stop }, alerts: {} }\n",
         "version: 1\ncaptures:\n  acme/shop: { connector: ['${env:X}'], conector: [x] }\n",
         "",

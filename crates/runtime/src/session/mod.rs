@@ -33,9 +33,9 @@ use crate::control::Said;
 use crate::conversation::{Conversation, EXIT_PATIENCE};
 use crate::error::{ConnectorError, RunError};
 use crate::events::{Event, Observer};
-use crate::files::{FileId, OutputFiles};
 use crate::process::{ConnectorCommand, Input, Killer, LogSink};
 use crate::schema::{Validator, Violation};
+use crate::sink::{self, Destination, Intake, Sink, Waiting};
 use crate::store::{Cause, Commit, Store};
 use crate::upgrade::Inbox;
 use journal::{Known, Mailbox};
@@ -67,7 +67,7 @@ const DESCRIBE_INTERVAL: Duration = Duration::from_millis(200);
 pub(crate) struct Target {
     pub(crate) name: String,
     pub(crate) collection: String,
-    pub(crate) file: FileId,
+    pub(crate) place: sink::Place,
     pub(crate) validator: Arc<Validator>,
 }
 
@@ -80,7 +80,7 @@ pub(crate) struct RunState<'a> {
     pub(crate) spec: &'a CaptureSpec,
     pub(crate) targets: &'a [Target],
     pub(crate) store: &'a mut Store,
-    pub(crate) files: &'a mut OutputFiles,
+    pub(crate) sink: &'a mut Sink,
     pub(crate) state: Node,
     pub(crate) revision: u64,
     pub(crate) progress: Arc<Progress>,
@@ -143,11 +143,14 @@ pub(crate) fn run(run: &mut RunState<'_>) -> Result<SessionEnd, RunError> {
     let ending = Mutex::new(None);
     let is_over = std::sync::atomic::AtomicBool::new(false);
 
-    let RunState { files, .. } = run;
+    let Sink {
+        intake,
+        destination,
+    } = run.sink;
     let mut reader = Reader {
         capture: run.capture,
         targets: run.targets,
-        files,
+        intake,
         queue: &queue,
         progress: &run.progress,
         journal: opened.explicit_acknowledgements.then_some(&*journal),
@@ -163,6 +166,7 @@ pub(crate) fn run(run: &mut RunState<'_>) -> Result<SessionEnd, RunError> {
     let mut committer = Committer {
         capture: run.capture,
         version: run.version,
+        destination: &mut **destination,
         store: run.store,
         state: std::mem::replace(&mut run.state, Node::Null),
         revision: run.revision,
@@ -279,7 +283,7 @@ fn state_limit(run: &RunState<'_>) -> usize {
 struct Reader<'a> {
     capture: &'a str,
     targets: &'a [Target],
-    files: &'a mut OutputFiles,
+    intake: &'a mut Intake,
     queue: &'a Queue,
     progress: &'a Progress,
     /// Where a migration's journal record comes in, if the connector may migrate.
@@ -402,7 +406,7 @@ impl Reader<'_> {
         if let Err(violation) = target.validator.validate(document) {
             return Ok(Err(violation));
         }
-        self.append(target.file, document)?;
+        self.append(target.place, document)?;
         self.sequence.documents += 1;
         let progress = &self.progress.bindings[binding as usize];
         progress.captured.fetch_add(1, Ordering::Relaxed);
@@ -415,7 +419,7 @@ impl Reader<'_> {
         Ok(Ok(()))
     }
 
-    fn append(&mut self, file: FileId, document: &[u8]) -> Result<(), RunError> {
+    fn append(&mut self, place: sink::Place, document: &[u8]) -> Result<(), RunError> {
         if memchr::memchr2(b'\n', b'\r', document).is_some() {
             // A line break between tokens is JSON, but the file has a line for each document. In a frame there may be any; in a
             // line of the protocol there may be carriage returns.
@@ -426,9 +430,9 @@ impl Reader<'_> {
                     other => other,
                 })
                 .collect();
-            return Ok(self.files.append(file, &document)?);
+            return self.intake.append(place, &document);
         }
-        Ok(self.files.append(file, document)?)
+        self.intake.append(place, document)
     }
 
     /// Ends a sequence. False if it cannot be committed any more.
@@ -462,20 +466,20 @@ impl Reader<'_> {
             _ => None,
         };
         self.is_first = false;
-        let mark = self.files.mark()?;
+        let batch = self.intake.seal()?;
         let is_progress = documents > 0 || is_progress(state);
         if is_progress {
             self.progress.advanced();
         }
         self.progress.in_sequence.store(false, Ordering::Relaxed);
-        Ok(self.queue.add(Transaction {
+        self.queue.add(Transaction {
             update,
-            mark,
+            batch,
             documents,
             checkpoints: 1,
             migration,
             is_progress,
-        }))
+        })
     }
 
     /// Whether the connector is to end at this checkpoint: to make way for another, or since it is stopped before it has passed.
@@ -521,6 +525,7 @@ fn is_progress(state: Option<ConnectorState<'_>>) -> bool {
 struct Committer<'a> {
     capture: &'a str,
     version: &'a str,
+    destination: &'a mut dyn Destination,
     store: &'a mut Store,
     state: Node,
     revision: u64,
@@ -607,7 +612,6 @@ impl Committer<'_> {
     }
 
     fn commit(&mut self, transaction: Transaction) -> Result<(), RunError> {
-        transaction.mark.sync()?;
         let text = (!transaction.update.is_empty()).then(|| {
             let state = std::mem::replace(&mut self.state, Node::Null);
             self.state = transaction.update.apply(state);
@@ -632,18 +636,36 @@ impl Committer<'_> {
             reason: &migration.reason,
         });
         let at = Timestamp::now().to_string();
-        self.revision = self.store.commit(&Commit {
+        let record = sink::Record {
+            capture: self.capture,
+            base: self.revision,
+            state: text.as_deref(),
+            documents: transaction.documents,
+            checkpoints: transaction.checkpoints,
+            connector: self.version,
+            at: &at,
+            cause,
+        };
+        let waiting = Waiting {
+            stop: self.stop,
+            observer: self.observer,
+        };
+        let files = self
+            .destination
+            .commit(&transaction.batch, &record, &waiting)?;
+        let commit = Commit {
             capture: self.capture,
             expected_revision: self.revision,
             state: text.as_deref(),
-            files: transaction.mark.lengths(),
+            files: &files,
             documents: transaction.documents,
             checkpoints: transaction.checkpoints,
             connector: self.version,
             at: &at,
             update: Some(&transaction.update),
             cause,
-        })?;
+        };
+        self.revision = self.store.commit_after(self.destination.sink(), &commit)?;
         self.totals.documents += transaction.documents;
         self.totals.checkpoints += transaction.checkpoints;
         self.totals.commits += 1;

@@ -11,6 +11,7 @@ use staunch_state::{Consent, ConsentKind, Node, Outcome};
 use super::transaction::{MigrationEntry, Transaction};
 use crate::control::Said;
 use crate::edit::{Changed, compare};
+use crate::error::RunError;
 use crate::upgrade::{Probation, Upgrade, UpgradeError};
 
 /// How long a candidate that wants acknowledgements may be quiet before what it may be waiting for is committed.
@@ -190,9 +191,9 @@ impl Watched {
     }
 
     /// Keeps what was captured, unless it shows that the candidate has not gone on from where it was to.
-    pub(crate) fn hold(&mut self, transaction: Transaction) -> Result<(), UpgradeError> {
+    pub(crate) fn hold(&mut self, transaction: Transaction) -> Result<(), RunError> {
         if self.expected.is_something() {
-            return Err(UpgradeError::NotKept); // It captures, and has not migrated.
+            return Err(UpgradeError::NotKept.into()); // It captures, and has not migrated.
         }
         let state = self.ahead.take().unwrap_or_else(|| self.promise.clone());
         let state = transaction.update.apply(state);
@@ -202,7 +203,7 @@ impl Watched {
         self.ahead = Some(state);
         self.checkpoints += transaction.checkpoints;
         self.held = Some(match self.held.take() {
-            Some(held) => held.then(transaction),
+            Some(held) => held.then(transaction)?,
             None => transaction,
         });
         self.last = Instant::now();
@@ -212,7 +213,8 @@ impl Watched {
                 state_key: change.state_key,
                 promised: change.before,
                 found: change.after,
-            }),
+            }
+            .into()),
         }
     }
 

@@ -6,6 +6,7 @@ use twox_hash::XxHash3_128;
 
 use super::*;
 use crate::events::Unobserved;
+use crate::files::OutputFiles;
 use crate::store::JournalRow;
 
 const CAPTURE: &str = "acmeCo/git";
@@ -46,7 +47,7 @@ fn session(folder: &Path, says: &str) -> (Result<SessionEnd, RunError>, Vec<Reco
     }
     let row = store.load(CAPTURE).unwrap().unwrap();
     let files = store.files(CAPTURE).unwrap();
-    let mut files = OutputFiles::open(&folder.join("out"), &files).unwrap();
+    let mut sink = Sink::of_files(OutputFiles::open(&folder.join("out"), &files).unwrap());
     let logged = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&logged);
     let mut state = RunState {
@@ -58,7 +59,7 @@ fn session(folder: &Path, says: &str) -> (Result<SessionEnd, RunError>, Vec<Reco
         spec: &CaptureSpec::default(),
         targets: &[],
         store: &mut store,
-        files: &mut files,
+        sink: &mut sink,
         state: Node::parse(&row.state).unwrap(),
         revision: row.revision,
         progress: Arc::new(Progress::new([])),

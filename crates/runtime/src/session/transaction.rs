@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use staunch_state::StateUpdate;
 
-use crate::files::Mark;
+use crate::error::RunError;
+use crate::sink::{Batch, SinkError};
 
 /// Checkpoints that may wait for a commit. Their documents wait on disk; this bounds the rest.
 const WAITING_CHECKPOINTS: u64 = 100_000;
@@ -17,7 +18,7 @@ const WAITING_CHECKPOINTS: u64 = 100_000;
 #[derive(Debug)]
 pub(crate) struct Transaction {
     pub(crate) update: StateUpdate,
-    pub(crate) mark: Mark,
+    pub(crate) batch: Batch,
     pub(crate) documents: u64,
     pub(crate) checkpoints: u64,
     pub(crate) migration: Option<MigrationEntry>,
@@ -39,15 +40,15 @@ pub(crate) struct MigrationEntry {
 
 impl Transaction {
     /// Neither is a migration.
-    pub(super) fn then(self, next: Transaction) -> Transaction {
-        Transaction {
+    pub(super) fn then(self, next: Transaction) -> Result<Transaction, SinkError> {
+        Ok(Transaction {
             update: self.update.then(next.update),
-            mark: self.mark.then(next.mark),
+            batch: self.batch.then(next.batch)?,
             documents: self.documents + next.documents,
             checkpoints: self.checkpoints + next.checkpoints,
             migration: None,
             is_progress: self.is_progress || next.is_progress,
-        }
+        })
     }
 }
 
@@ -87,26 +88,28 @@ impl Queue {
     /// Adds a sequence. False if nothing can be committed any more.
     ///
     /// A migration is committed by itself, so that what is recorded of it is all that was done then.
-    pub(crate) fn add(&self, sequence: Transaction) -> bool {
+    pub(crate) fn add(&self, sequence: Transaction) -> Result<bool, RunError> {
         let is_alone =
             |waiting: &Transaction| waiting.migration.is_some() || sequence.migration.is_some();
         let is_full = |state: &mut QueueState| {
             !state.has_failed
                 && state.waiting.as_ref().is_some_and(|waiting| {
-                    is_alone(waiting) || waiting.checkpoints >= WAITING_CHECKPOINTS
+                    is_alone(waiting)
+                        || waiting.checkpoints >= WAITING_CHECKPOINTS
+                        || waiting.batch.is_full()
                 })
         };
         let state = self.changed.wait_while(self.lock(), is_full);
         let mut state = state.unwrap_or_else(PoisonError::into_inner);
         if state.has_failed {
-            return false;
+            return Ok(false);
         }
         state.waiting = Some(match state.waiting.take() {
-            Some(waiting) => waiting.then(sequence),
+            Some(waiting) => waiting.then(sequence)?,
             None => sequence,
         });
         self.changed.notify_all();
-        true
+        Ok(true)
     }
 
     /// Takes all that waits, once there is anything. None when there will be no more.
