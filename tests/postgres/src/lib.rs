@@ -111,10 +111,14 @@ impl Cluster {
     /// Where the database is, for a `dsn`.
     #[must_use]
     pub fn dsn(&self) -> String {
-        format!(
-            "host={} user={USER} dbname=postgres",
-            self.folder.path().display()
-        )
+        self.dsn_of("postgres")
+    }
+
+    /// Where one of its databases is.
+    #[must_use]
+    pub fn dsn_of(&self, database: &str) -> String {
+        let folder = self.folder.path().display();
+        format!("host={folder} user={USER} dbname={database}")
     }
 
     /// `psql`, with this to run.
@@ -123,7 +127,19 @@ impl Cluster {
     /// When it fails.
     #[must_use]
     pub fn psql(&self, sql: &str) -> String {
-        let output = self.psql_command().args(["-Atc", sql]).output();
+        self.psql_in("postgres", sql)
+    }
+
+    /// `psql` in one of the databases, with this to run.
+    ///
+    /// # Panics
+    /// When it fails.
+    #[must_use]
+    pub fn psql_in(&self, database: &str, sql: &str) -> String {
+        let output = self
+            .psql_command()
+            .args(["-d", database, "-Atc", sql])
+            .output();
         let output = output.expect("`psql` can be started");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{sql}: {said}");

@@ -70,7 +70,7 @@ pub(crate) fn look(project: &Project) -> Result<Found, String> {
 }
 
 /// What there is before the first commit.
-fn nothing() -> Found {
+pub(crate) fn nothing() -> Found {
     Found {
         state: Value::Object(Default::default()),
         ..Found::default()
@@ -128,7 +128,7 @@ fn committed(project: &Project, file: &FileRow) -> Result<(Vec<Value>, u64), Str
 
 /// Whether the documents are those that the state tells of, each once and as the script has it, and the journal what the
 /// shape tells.
-fn agree(told: &Told, found: &Found) -> Result<(), String> {
+pub(crate) fn agree(told: &Told, found: &Found) -> Result<(), String> {
     for (path, documents) in &found.documents {
         let resource = path.trim_start_matches("crash/").trim_end_matches(".jsonl");
         let of_state = told.captured.get(resource).cloned().unwrap_or_default();
@@ -184,7 +184,7 @@ fn agree(told: &Told, found: &Found) -> Result<(), String> {
     }
 }
 
-fn migrations(reader: &StoreReader) -> Result<Vec<(Value, Value)>, String> {
+pub(crate) fn migrations(reader: &StoreReader) -> Result<Vec<(Value, Value)>, String> {
     let rows = reader
         .journal(CAPTURE)
         .map_err(|error| format!("the journal cannot be read: {error}"))?;

@@ -10,6 +10,7 @@ mod found;
 mod point;
 mod project;
 mod reference;
+mod sinks;
 mod spoil;
 mod upgrade;
 

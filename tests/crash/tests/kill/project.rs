@@ -3,11 +3,13 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use staunch_crash_tests::log::Log;
 use staunch_crash_tests::script::{ARCHIVE, EVENTS, LABELS, Release};
+use staunch_postgres_cluster::Cluster;
 
 /// The capture of every project.
 pub(crate) const CAPTURE: &str = "crash/script";
@@ -30,9 +32,49 @@ pub(crate) enum Pace {
     Free,
 }
 
+/// Where documents go.
+#[derive(Clone)]
+pub(crate) enum Into {
+    Files,
+    Sqlite,
+    /// The name of the database.
+    Postgres(Arc<Cluster>, String),
+}
+
+impl Into {
+    /// Another database, with what is in this one.
+    fn copy(&self) -> Self {
+        static COPIES: AtomicU32 = AtomicU32::new(0);
+        let Into::Postgres(cluster, name) = self else {
+            return self.clone(); // It lies in the folder.
+        };
+        let copy = format!("copy_{}", COPIES.fetch_add(1, Ordering::Relaxed));
+        // What a killed run has left behind there is still about to notice.
+        let _ = cluster.psql(&format!(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}'"
+        ));
+        let _ = cluster.psql(&format!("CREATE DATABASE {copy} TEMPLATE {name}"));
+        Into::Postgres(Arc::clone(cluster), copy)
+    }
+
+    fn settings(&self) -> Option<String> {
+        let sink = match self {
+            Into::Files => return None,
+            Into::Sqlite => "type: sqlite, path: lake.db".to_owned(),
+            Into::Postgres(cluster, name) => {
+                format!("type: postgres, dsn: '{}'", cluster.dsn_of(name))
+            }
+        };
+        Some(format!(
+            "version: 1\nsinks: {{ lake: {{ {sink}, updates: append }} }}\ncaptures: {{ {CAPTURE}: {{ sink: lake }} }}\n"
+        ))
+    }
+}
+
 /// A folder with a catalog, and what runs of it leave.
 pub(crate) struct Project {
     dir: tempfile::TempDir,
+    pub(crate) into: Into,
     pace: Pace,
     runs: AtomicU32,
 }
@@ -50,9 +92,17 @@ pub(crate) struct Ended {
 
 impl Project {
     pub(crate) fn new(pace: Pace) -> Self {
+        Self::of(pace, Into::Files)
+    }
+
+    pub(crate) fn of(pace: Pace, into: Into) -> Self {
         let dir = tempfile::tempdir().expect("a folder can be made");
+        if let Some(settings) = into.settings() {
+            fs::write(dir.path().join("staunch.yaml"), settings).expect("the folder is ours");
+        }
         Self {
             dir,
+            into,
             pace,
             runs: AtomicU32::new(0),
         }
@@ -64,7 +114,12 @@ impl Project {
 
     /// Another project, with the same state and the same documents.
     pub(crate) fn copy(&self) -> Self {
-        let copy = Self::new(self.pace);
+        let copy = Self::of(self.pace, self.into.copy());
+        for name in ["lake.db", "lake.db-wal"] {
+            if self.path(name).exists() {
+                fs::copy(self.path(name), copy.path(name)).expect("the file can be copied");
+            }
+        }
         for folder in [".staunch", "out"] {
             if self.path(folder).exists() {
                 copy_folder(&self.path(folder), &copy.path(folder));
