@@ -6,6 +6,7 @@
 //! cargo bench -p staunch-bench -- spool              only when it is named: it takes 5 GiB of the temporary folder
 //! cargo bench -p staunch-bench -- outreach           only when it is named: it takes minutes, and 2 GiB of memory
 //! cargo bench -p staunch-bench -- shopify           only when it is named: it takes 5 GiB of the temporary folder
+//! cargo bench -p staunch-bench -- postgres           only when it is named: it takes a PostgreSQL, and 2 GiB of the folder of the build
 //! cargo bench -p staunch-bench -- --rounds 3 land    fewer rounds than five
 //! ```
 //!
@@ -21,6 +22,7 @@ mod measure;
 mod migrate;
 mod open;
 mod outreach;
+mod postgres;
 mod program;
 mod rest;
 mod server;
@@ -63,10 +65,10 @@ fn run() -> Result<(), Error> {
                     .parse()?
             }
             "emit" | "rest" | "idle" | "fair" | "spool" | "start" | "land" | "migrate"
-            | "upgrade" | "webhook" | "outreach" | "shopify" => wanted.push(argument),
+            | "upgrade" | "webhook" | "outreach" | "shopify" | "postgres" => wanted.push(argument),
             _ => {
                 return Err(format!(
-                    "there is no bench `{argument}`; name any of emit, rest, idle, fair, spool, start, land, migrate, upgrade, webhook, outreach, shopify"
+                    "there is no bench `{argument}`; name any of emit, rest, idle, fair, spool, start, land, migrate, upgrade, webhook, outreach, shopify, postgres"
                 )
                 .into());
             }
@@ -99,6 +101,9 @@ fn run() -> Result<(), Error> {
     }
     if wanted.iter().any(|wanted| wanted == "shopify") {
         shopify::run(rounds)?;
+    }
+    if wanted.iter().any(|wanted| wanted == "postgres") {
+        postgres::run(rounds)?;
     }
     if is_wanted("land") {
         land::run(rounds)?;
